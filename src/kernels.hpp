@@ -1,0 +1,214 @@
+// src/kernels.hpp: the sum of |x|^p over one block, and its largest magnitude.
+//
+// A kernel is a leaf, the sum of |x|^p over kLeaf consecutive elements, below one fixed tree that
+// all kernels share. A block's sum depends on its elements alone, so it has the same bits wherever
+// the block lies in memory and whatever was summed before.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "elementary.hpp"
+#include "lanes.hpp"
+
+namespace gradnorm {
+
+// Elements of a tensor, counted from its start, whose powers are added in floating point. Block
+// sums are added exactly, so a tensor may be cut at multiples of this without changing a bit of the
+// result.
+inline constexpr size_t kBlockElements = 4096;
+
+// Copies the last `rest` elements of a block, fewer than kCount, and fills up with zeros. Shared by
+// the kernels, which would otherwise carry a copy of this each.
+template <size_t kCount, class T>
+[[gnu::noinline]] void pad_with_zeros(const T* x, size_t rest, T (&padded)[kCount]) {
+  for (size_t i = 0; i < kCount; ++i) padded[i] = i < rest ? x[i] : T{0};
+}
+
+// Calls leaf(pointer) for every Leaf::kElements elements of x, the last of them padded with zeros,
+// which add +0, and folds the results with a cascade of sums: 8 leaves, 8 such sums, then the rest
+// of the block. With leaves of 16 no term takes part in more than 7 + 7 + 4 additions here, plus
+// one that joins the two lanes: 19 roundings at most.
+template <class T, class Leaf>
+inline double sum_block(const T* x, size_t count, const Leaf& leaf) {
+  constexpr size_t kLeaf = Leaf::kElements;
+  static_assert(kBlockElements % kLeaf == 0 && kBlockElements / kLeaf <= 8 * 8 * 4);
+  alignas(16) T padded[kLeaf];
+  size_t leaves = count / kLeaf;
+  size_t rest = count % kLeaf;
+  F64x2 inner = splat(0.0), outer = splat(0.0), total = splat(0.0);
+  for (size_t done = 0;;) {
+    for (; leaves > 0; --leaves, x += kLeaf) {
+      inner = inner + leaf(x);
+      if ((++done & 7) != 0) continue;
+      outer = outer + inner;
+      inner = splat(0.0);
+      if ((done & 63) != 0) continue;
+      total = total + outer;
+      outer = splat(0.0);
+    }
+    if (rest == 0) break;
+    // Once more round for the tail, so that the leaf's code is there once.
+    pad_with_zeros(x, rest, padded);
+    x = padded;
+    leaves = 1;
+    rest = 0;
+  }
+  total = total + (outer + inner);
+  return lane0(total) + lane1(total);
+}
+
+// Leaf: power(|x|) of 16 elements, four at a time in double. A cheap power is written out and added
+// as a tree of depth 3; of a long one there is a loop, whose chain of additions costs nothing
+// beside it.
+template <class Power>
+struct PowerLeaf {
+  static constexpr size_t kElements = 16;
+  Power power;
+
+  template <class T>
+  F64x2 operator()(const T* x) const {
+    if constexpr (Power::kCheap) {
+      return (four(x) + four(x + 4)) + (four(x + 8) + four(x + 12));
+    } else {
+      F64x2 sum = splat(0.0);
+      for (size_t i = 0; i < kElements; i += 4) sum = sum + four(x + i);
+      return sum;
+    }
+  }
+
+ private:
+  F64x2 four(const float* x) const {
+    const F32x4 magnitudes = absolute(load_quad(x));
+    return power(promote_low(magnitudes)) + power(promote_high(magnitudes));
+  }
+  F64x2 four(const double* x) const {
+    return power(absolute(load_pair(x))) + power(absolute(load_pair(x + 2)));
+  }
+};
+
+// Leaf: sum of |x|, four float32 magnitudes added in float32 before they are widened.
+//
+// Error: with u = 2^-24 an addition errs by at most u / (1 + u) (Jeannerod and Rump 2018,
+// doi:10.1017/S0962492918000058), two in a row by less than 2u - u^2 = 2^-23 - 2^-48. The 20
+// roundings in double that follow, the last one of the result included, add less than 2^-48: 2^-23
+// in all.
+struct FloatMagnitudeLeaf {
+  static constexpr size_t kElements = 16;
+  F64x2 operator()(const float* x) const {
+    const F32x4 sum = (absolute(load_quad(x)) + absolute(load_quad(x + 4))) +
+                      (absolute(load_quad(x + 8)) + absolute(load_quad(x + 12)));
+    return promote_low(sum) + promote_high(sum);
+  }
+};
+
+// Leaf: sum of x^2, the squares and three levels of additions in float32.
+//
+// Error: four float32 roundings in the sum, half of that in its root, so as above less than
+// 2^-23 - 2^-48, and the roundings in double add less than 2^-49: 2^-23 in all.
+struct FloatSquareLeaf {
+  static constexpr size_t kElements = 32;
+  F64x2 operator()(const float* x) const {
+    const F32x4 sum = sum_of_four(x) + sum_of_four(x + 16);
+    return promote_low(sum) + promote_high(sum);
+  }
+
+ private:
+  static F32x4 sum_of_four(const float* x) {
+    const F32x4 a = load_quad(x), b = load_quad(x + 4), c = load_quad(x + 8), d = load_quad(x + 12);
+    return (a * a + b * b) + (c * c + d * d);
+  }
+};
+
+struct FirstPower {
+  static constexpr bool kCheap = true;
+  F64x2 operator()(F64x2 x) const { return x; }
+};
+struct Square {
+  static constexpr bool kCheap = true;
+  F64x2 operator()(F64x2 x) const { return x * x; }
+};
+struct Cube {
+  static constexpr bool kCheap = true;
+  F64x2 operator()(F64x2 x) const { return x * x * x; }
+};
+// y^n, or y^(n + 1/2) if half_odd, of y = x * factor * factor, n >= 0. By repeated squaring, so
+// fewer than n + 2 roundings: less than 2^-52 in the root. The factor is a power of two and the
+// scaling exact; it is applied in two steps because the factor that lifts the smallest double to 1
+// is not itself a double.
+struct ProductPower {
+  static constexpr bool kCheap = false;
+  int n;
+  bool half_odd;
+  double factor;
+  F64x2 operator()(F64x2 x) const {
+    F64x2 base = x * splat(factor) * splat(factor);
+    F64x2 result = half_odd ? square_root(base) : splat(1.0);
+    for (int bits = n;;) {
+      if (bits & 1) result = result * base;
+      bits >>= 1;
+      if (bits == 0) return result;
+      base = base * base;
+    }
+  }
+};
+
+// (x / maximum)^p = 2^(p * (log2 x - log2 maximum)), 0 for zero.
+struct RelativePower {
+  static constexpr bool kCheap = false;
+  double p;
+  ScalarLog2 maximum;
+
+  F64x2 operator()(F64x2 x) const {
+    const Log2 l = log2_of<Precision::kFull>(x);
+    const F64x2 difference =
+        (l.exponent - splat(maximum.exponent)) + (l.fraction - splat(maximum.fraction));
+    return where_nonzero(x, exp2_of<Precision::kFull>(difference * splat(p)));
+  }
+};
+
+// The same for float32 and p >= 1, in short precision. Every float32 but 0 is normal as a double;
+// of 0 the logarithm comes out near -1023, at least 873 below that of any other, and the power
+// below 2^-873.
+struct ShortRelativePower {
+  static constexpr bool kCheap = false;
+  double p;
+  ScalarLog2 maximum;
+
+  F64x2 operator()(F64x2 x) const {
+    const Log2 l = log2_of_normal<Precision::kShort>(x);
+    const F64x2 difference =
+        (l.exponent - splat(maximum.exponent)) + (l.fraction - splat(maximum.fraction));
+    return exp2_of<Precision::kShort>(difference * splat(p));
+  }
+};
+
+// The bits of the largest magnitude. As integers, magnitudes are ordered as their values are, with
+// infinity above every finite one and NaN above infinity.
+template <class T>
+inline auto largest_bits(const T* x, size_t count) {
+  constexpr bool kFloat = sizeof(T) == sizeof(float);
+  using Integer = std::conditional_t<kFloat, int32_t, int64_t>;
+  constexpr size_t kStep = 16 / sizeof(T);
+  const auto magnitude = splat(kFloat ? Integer{0x7FFFFFFF} : static_cast<Integer>(INT64_MAX));
+  auto a = splat(Integer{0}), b = a, c = a, d = a;
+  const auto fold = [&](const T* leaf) {
+    a = larger(a, load_bits(leaf) & magnitude);
+    b = larger(b, load_bits(leaf + kStep) & magnitude);
+    c = larger(c, load_bits(leaf + 2 * kStep) & magnitude);
+    d = larger(d, load_bits(leaf + 3 * kStep) & magnitude);
+  };
+  constexpr size_t kFold = 4 * kStep;
+  size_t folds = count / kFold;
+  for (; folds > 0; --folds, x += kFold) fold(x);
+  const size_t rest = count % kFold;
+  if (rest > 0) {
+    alignas(16) T padded[kFold];
+    pad_with_zeros(x, rest, padded);
+    fold(padded);
+  }
+  return largest_lane(larger(larger(a, b), larger(c, d)));
+}
+
+}  // namespace gradnorm

@@ -1,0 +1,200 @@
+// src/lanes.hpp: the floor of the core. 128-bit lanes, the only place that knows the target.
+//
+// Every kernel is written once over these types. With WebAssembly SIMD a type is one v128 register;
+// elsewhere it is a pair or a quad of scalars that does the same IEEE 754 operation lane by lane.
+// Each operation here is exact or correctly rounded on both targets, so that both give the same
+// bits. Nothing here may fuse a multiplication with an addition: build with -ffp-contract=off.
+#pragma once
+
+#include <cstdint>
+
+#ifdef __wasm_simd128__
+#include <wasm_simd128.h>
+#else
+#include <cmath>
+
+#include "bits.hpp"
+#endif
+
+namespace gradnorm {
+
+#ifdef __wasm_simd128__
+
+struct F64x2 {
+  v128_t v;
+};
+struct F32x4 {
+  v128_t v;
+};
+struct I64x2 {
+  v128_t v;
+};
+struct I32x4 {
+  v128_t v;
+};
+
+inline F64x2 splat(double x) { return {wasm_f64x2_splat(x)}; }
+inline I64x2 splat(int64_t x) { return {wasm_i64x2_splat(x)}; }
+inline I32x4 splat(int32_t x) { return {wasm_i32x4_splat(x)}; }
+
+inline F64x2 load_pair(const double* x) { return {wasm_v128_load(x)}; }
+inline F64x2 load_pair(const float* x) {
+  return {wasm_f64x2_promote_low_f32x4(wasm_v128_load64_zero(x))};
+}
+inline F32x4 load_quad(const float* x) { return {wasm_v128_load(x)}; }
+inline I64x2 load_bits(const double* x) { return {wasm_v128_load(x)}; }
+inline I32x4 load_bits(const float* x) { return {wasm_v128_load(x)}; }
+
+inline F64x2 operator+(F64x2 a, F64x2 b) { return {wasm_f64x2_add(a.v, b.v)}; }
+inline F64x2 operator-(F64x2 a, F64x2 b) { return {wasm_f64x2_sub(a.v, b.v)}; }
+inline F64x2 operator*(F64x2 a, F64x2 b) { return {wasm_f64x2_mul(a.v, b.v)}; }
+inline F64x2 operator/(F64x2 a, F64x2 b) { return {wasm_f64x2_div(a.v, b.v)}; }
+// By a mask: V8 on x86 compiles its own abs instruction to three.
+inline F64x2 absolute(F64x2 a) { return {wasm_v128_and(a.v, wasm_i64x2_splat(INT64_MAX))}; }
+inline F64x2 square_root(F64x2 a) { return {wasm_f64x2_sqrt(a.v)}; }
+// The larger of each lane; neither argument may be NaN.
+inline F64x2 larger(F64x2 a, F64x2 b) { return {wasm_f64x2_pmax(a.v, b.v)}; }
+// `a` where `test` is not zero, +0 elsewhere.
+inline F64x2 where_nonzero(F64x2 test, F64x2 a) {
+  return {wasm_v128_and(a.v, wasm_f64x2_ne(test.v, wasm_f64x2_splat(0)))};
+}
+// `a` where x < y, `b` elsewhere.
+inline F64x2 where_less(F64x2 x, F64x2 y, F64x2 a, F64x2 b) {
+  return {wasm_v128_bitselect(a.v, b.v, wasm_f64x2_lt(x.v, y.v))};
+}
+inline double lane0(F64x2 a) { return wasm_f64x2_extract_lane(a.v, 0); }
+inline double lane1(F64x2 a) { return wasm_f64x2_extract_lane(a.v, 1); }
+
+inline F32x4 operator+(F32x4 a, F32x4 b) { return {wasm_f32x4_add(a.v, b.v)}; }
+inline F32x4 operator*(F32x4 a, F32x4 b) { return {wasm_f32x4_mul(a.v, b.v)}; }
+inline F32x4 absolute(F32x4 a) { return {wasm_v128_and(a.v, wasm_i32x4_splat(0x7FFFFFFF))}; }
+inline F64x2 promote_low(F32x4 a) { return {wasm_f64x2_promote_low_f32x4(a.v)}; }
+inline F64x2 promote_high(F32x4 a) {
+  return {wasm_f64x2_promote_low_f32x4(wasm_i32x4_shuffle(a.v, a.v, 2, 3, 2, 3))};
+}
+
+inline I64x2 as_bits(F64x2 a) { return {a.v}; }
+inline F64x2 as_doubles(I64x2 a) { return {a.v}; }
+inline I64x2 operator+(I64x2 a, I64x2 b) { return {wasm_i64x2_add(a.v, b.v)}; }
+inline I64x2 operator&(I64x2 a, I64x2 b) { return {wasm_v128_and(a.v, b.v)}; }
+inline I64x2 operator|(I64x2 a, I64x2 b) { return {wasm_v128_or(a.v, b.v)}; }
+inline I64x2 shift_right_52(I64x2 a) { return {wasm_u64x2_shr(a.v, 52)}; }
+inline I64x2 shift_left_52(I64x2 a) { return {wasm_i64x2_shl(a.v, 52)}; }
+inline I64x2 larger(I64x2 a, I64x2 b) {
+  return {wasm_v128_bitselect(a.v, b.v, wasm_i64x2_gt(a.v, b.v))};
+}
+inline int64_t largest_lane(I64x2 a) {
+  const int64_t x = wasm_i64x2_extract_lane(a.v, 0);
+  const int64_t y = wasm_i64x2_extract_lane(a.v, 1);
+  return x > y ? x : y;
+}
+
+inline I32x4 operator&(I32x4 a, I32x4 b) { return {wasm_v128_and(a.v, b.v)}; }
+inline I32x4 larger(I32x4 a, I32x4 b) { return {wasm_i32x4_max(a.v, b.v)}; }
+inline int32_t largest_lane(I32x4 a) {
+  const v128_t halves = wasm_i32x4_max(a.v, wasm_i32x4_shuffle(a.v, a.v, 2, 3, 0, 1));
+  const int32_t x = wasm_i32x4_extract_lane(halves, 0);
+  const int32_t y = wasm_i32x4_extract_lane(halves, 1);
+  return x > y ? x : y;
+}
+
+#else
+
+template <class T, int kLanes>
+struct Lanes {
+  T lane[kLanes];
+};
+using F64x2 = Lanes<double, 2>;
+using F32x4 = Lanes<float, 4>;
+using I64x2 = Lanes<int64_t, 2>;
+using I32x4 = Lanes<int32_t, 4>;
+
+template <class T, int kLanes, class Operation>
+inline Lanes<T, kLanes> each(Lanes<T, kLanes> a, Lanes<T, kLanes> b, Operation operation) {
+  Lanes<T, kLanes> result;
+  for (int i = 0; i < kLanes; ++i) result.lane[i] = static_cast<T>(operation(a.lane[i], b.lane[i]));
+  return result;
+}
+template <class T, int kLanes>
+inline Lanes<T, kLanes> operator+(Lanes<T, kLanes> a, Lanes<T, kLanes> b) {
+  return each(a, b, [](T x, T y) { return x + y; });
+}
+template <class T, int kLanes>
+inline Lanes<T, kLanes> operator-(Lanes<T, kLanes> a, Lanes<T, kLanes> b) {
+  return each(a, b, [](T x, T y) { return x - y; });
+}
+template <class T, int kLanes>
+inline Lanes<T, kLanes> operator*(Lanes<T, kLanes> a, Lanes<T, kLanes> b) {
+  return each(a, b, [](T x, T y) { return x * y; });
+}
+template <class T, int kLanes>
+inline Lanes<T, kLanes> operator/(Lanes<T, kLanes> a, Lanes<T, kLanes> b) {
+  return each(a, b, [](T x, T y) { return x / y; });
+}
+template <class T, int kLanes>
+inline Lanes<T, kLanes> operator&(Lanes<T, kLanes> a, Lanes<T, kLanes> b) {
+  return each(a, b, [](T x, T y) { return x & y; });
+}
+template <class T, int kLanes>
+inline Lanes<T, kLanes> operator|(Lanes<T, kLanes> a, Lanes<T, kLanes> b) {
+  return each(a, b, [](T x, T y) { return x | y; });
+}
+template <class T, int kLanes>
+inline Lanes<T, kLanes> larger(Lanes<T, kLanes> a, Lanes<T, kLanes> b) {
+  return each(a, b, [](T x, T y) { return x < y ? y : x; });
+}
+template <class T, int kLanes>
+inline Lanes<T, kLanes> absolute(Lanes<T, kLanes> a) {
+  return each(a, a, [](T x, T) { return std::fabs(x); });
+}
+template <class T, int kLanes>
+inline T largest_lane(Lanes<T, kLanes> a) {
+  T result = a.lane[0];
+  for (int i = 1; i < kLanes; ++i) result = result < a.lane[i] ? a.lane[i] : result;
+  return result;
+}
+
+inline F64x2 splat(double x) { return {{x, x}}; }
+inline I64x2 splat(int64_t x) { return {{x, x}}; }
+inline I32x4 splat(int32_t x) { return {{x, x, x, x}}; }
+
+inline F64x2 load_pair(const double* x) { return {{x[0], x[1]}}; }
+inline F64x2 load_pair(const float* x) { return {{x[0], x[1]}}; }
+inline F32x4 load_quad(const float* x) { return {{x[0], x[1], x[2], x[3]}}; }
+inline I64x2 load_bits(const double* x) {
+  return {{bits_as<int64_t>(x[0]), bits_as<int64_t>(x[1])}};
+}
+inline I32x4 load_bits(const float* x) {
+  return {{bits_as<int32_t>(x[0]), bits_as<int32_t>(x[1]), bits_as<int32_t>(x[2]),
+           bits_as<int32_t>(x[3])}};
+}
+
+inline F64x2 square_root(F64x2 a) { return {{std::sqrt(a.lane[0]), std::sqrt(a.lane[1])}}; }
+inline F64x2 where_nonzero(F64x2 test, F64x2 a) {
+  return each(test, a, [](double t, double x) { return t != 0 ? x : 0.0; });
+}
+inline F64x2 where_less(F64x2 x, F64x2 y, F64x2 a, F64x2 b) {
+  return {{x.lane[0] < y.lane[0] ? a.lane[0] : b.lane[0],
+           x.lane[1] < y.lane[1] ? a.lane[1] : b.lane[1]}};
+}
+inline double lane0(F64x2 a) { return a.lane[0]; }
+inline double lane1(F64x2 a) { return a.lane[1]; }
+inline F64x2 promote_low(F32x4 a) { return {{a.lane[0], a.lane[1]}}; }
+inline F64x2 promote_high(F32x4 a) { return {{a.lane[2], a.lane[3]}}; }
+
+inline I64x2 as_bits(F64x2 a) {
+  return {{bits_as<int64_t>(a.lane[0]), bits_as<int64_t>(a.lane[1])}};
+}
+inline F64x2 as_doubles(I64x2 a) {
+  return {{bits_as<double>(a.lane[0]), bits_as<double>(a.lane[1])}};
+}
+inline I64x2 shift_right_52(I64x2 a) {
+  return each(a, a, [](int64_t x, int64_t) { return static_cast<uint64_t>(x) >> 52; });
+}
+inline I64x2 shift_left_52(I64x2 a) {
+  return each(a, a, [](int64_t x, int64_t) { return static_cast<uint64_t>(x) << 52; });
+}
+
+#endif
+
+}  // namespace gradnorm

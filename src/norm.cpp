@@ -1,0 +1,237 @@
+// src/norm.cpp: from blocks of elements to one number. See norm.hpp for the formula and the bounds.
+#include "norm.hpp"
+
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
+#include "bits.hpp"
+#include "kernels.hpp"
+
+namespace gradnorm {
+namespace {
+
+// From here on n^(1/p) rounds to 1 for every possible number of elements n < 2^44: the maximum is
+// the norm within 2^-48.
+constexpr double kMaximumFrom = 0x1p53;
+
+// Below this p two elements of any size have a norm beyond the range of doubles, because
+// 2^(1/p) > 2^4096, while x^p lies in (0.8, 1.2) for every x: the sum of powers counts elements.
+constexpr double kCountingBelow = 0x1p-12;
+
+// Whole and half-odd powers up to here are products; products of a block's elements, scaled so that
+// the largest lies in [1, 4), stay below 2^129.
+constexpr double kLargestProduct = 64.5;
+
+// The polynomials of short precision err by less than 2^-28.7 + p * 2^-31.4 in a power of a
+// float32, so by less than 2^-28 in the norm for these p.
+constexpr double kShortPrecisionFrom = 1.0;
+constexpr double kShortPrecisionUpTo = 64.0;
+
+// A sum of doubles at least this large is not spoilt by terms that underflowed: a block has 2^12
+// terms, each off by at most 64 * 2^-1074.
+constexpr double kSmallestSafeSum = 0x1p-960;
+// The same for squares in float32: 2^12 terms, each off by at most 2^-150, against 2^-100.
+constexpr double kSmallestSafeFloatSquares = 0x1p-100;
+// Sums of float32 magnitudes do not underflow: anything but zero is safe.
+constexpr double kSmallestSafeFloatSum = 0x1p-149;
+
+template <class T>
+constexpr bool is_float = std::is_same_v<T, float>;
+
+// Looks at a block's magnitudes. Returns the largest if it is positive and finite; otherwise notes
+// what there is to note and returns 0.
+template <class T>
+[[gnu::noinline]] double finite_maximum(const T* x, size_t count, Partial& partial) {
+  const T maximum = bits_as<T>(largest_bits(x, count));
+  if (std::isnan(maximum)) {
+    partial.note_nan();
+    return 0;
+  }
+  if (std::isinf(maximum)) {
+    partial.note_infinity();
+    return 0;
+  }
+  partial.note_magnitude(maximum);
+  return maximum;
+}
+
+// floor(log2 x) for x > 0.
+int exponent_of(double x) {
+  const bool subnormal = x < 0x1p-1022;
+  const uint64_t bits = bits_as<uint64_t>(subnormal ? x * 0x1p54 : x);
+  return static_cast<int>(bits >> 52) - (subnormal ? 1077 : 1023);
+}
+
+// a * b = high + low exactly (Dekker 1971, doi:10.1007/BF01397083), for |a|, |b| < 2^900.
+struct ExactProduct {
+  double high;
+  double low;
+};
+ExactProduct multiply_exactly(double a, double b) {
+  const auto upper_half = [](double x) {
+    const double c = x * 0x1.0000002p27;
+    return c - (c - x);
+  };
+  const double a1 = upper_half(a), a2 = a - a1;
+  const double b1 = upper_half(b), b2 = b - b1;
+  const double high = a * b;
+  return {high, ((a1 * b1 - high) + a1 * b2 + a2 * b1) + a2 * b2};
+}
+
+// sum * maximum^p with the whole digits of the power kept apart.
+ScaledSum scale_by_real_power(double sum, double p, ScalarLog2 maximum) {
+  const ExactProduct product = multiply_exactly(p, maximum.exponent);
+  const double upper = std::floor(product.high / 32);
+  const double rest = (product.high - 32 * upper) + (product.low + p * maximum.fraction);
+  const double lower = std::floor(rest / 32);
+  const double power = rest - 32 * lower;  // in [0, 32]
+  return {sum * exp2_of(power), static_cast<int64_t>(upper) + static_cast<int64_t>(lower)};
+}
+
+}  // namespace
+
+Norm::Kind Norm::kind_of(double p) {
+  if (p >= kMaximumFrom) return Kind::kMaximum;
+  if (p == 1) return Kind::kFirstPower;
+  if (p == 2) return Kind::kSquare;
+  if (p == 3) return Kind::kCube;
+  if (p > kLargestProduct) return Kind::kRealPower;
+  if (std::floor(2 * p) == 2 * p) return Kind::kProduct;
+  return Kind::kRealPower;
+}
+
+Norm::Norm(double p)
+    : p_(p), whole_(p <= kLargestProduct ? static_cast<int>(p) : 0), kind_(kind_of(p)) {}
+
+template <class T>
+void Norm::reduce(const T* x, size_t count, Partial& partial) const {
+  partial.note_elements(static_cast<double>(count));
+  if (count == 1) finite_maximum(x, 1, partial);  // a single element in all is returned as it is
+  for (; count > kBlockElements; count -= kBlockElements, x += kBlockElements) {
+    reduce_block(x, kBlockElements, partial);
+  }
+  if (count > 0) reduce_block(x, count, partial);
+}
+
+template <class T>
+void Norm::reduce_block(const T* x, size_t count, Partial& partial) const {
+  if (kind_ == Kind::kRealPower) return reduce_real_powers(x, count, partial);
+  if (kind_ != Kind::kMaximum) {
+    const double sum = sum_of_powers(x, count);
+    if (sum >= smallest_safe_sum<T>() && sum <= std::numeric_limits<double>::max()) {
+      return partial.add({sum, 0});
+    }
+  }
+  // The sum overflowed, may have underflowed or met a NaN: find out which.
+  const double maximum = finite_maximum(x, count, partial);
+  if (maximum > 0 && kind_ != Kind::kMaximum) partial.add(scaled_sum(x, count, maximum));
+}
+
+// The sum of |x|^p as it is, in the fastest way that keeps the bound.
+template <class T>
+double Norm::sum_of_powers(const T* x, size_t count) const {
+  switch (kind_) {
+    case Kind::kFirstPower:
+      if constexpr (is_float<T>) {
+        return sum_block(x, count, FloatMagnitudeLeaf{});
+      } else {
+        return sum_block(x, count, PowerLeaf<FirstPower>{});
+      }
+    case Kind::kSquare:
+      if constexpr (is_float<T>) {
+        return sum_block(x, count, FloatSquareLeaf{});
+      } else {
+        return sum_block(x, count, PowerLeaf<Square>{});
+      }
+    case Kind::kCube:
+      return sum_block(x, count, PowerLeaf<Cube>{});
+    default:
+      return sum_of_products(x, count, 1);
+  }
+}
+
+// The same in double by repeated multiplication, of the elements times factor^2.
+template <class T>
+double Norm::sum_of_products(const T* x, size_t count, double factor) const {
+  return sum_block(x, count, PowerLeaf<ProductPower>{{whole_, p_ != whole_, factor}});
+}
+
+template <class T>
+double Norm::smallest_safe_sum() const {
+  if (is_float<T> && kind_ == Kind::kFirstPower) return kSmallestSafeFloatSum;
+  if (is_float<T> && kind_ == Kind::kSquare) return kSmallestSafeFloatSquares;
+  return kSmallestSafeSum;
+}
+
+// The sum with the elements scaled by the power of two that brings the largest into [1, 4). The
+// scale is even, so that p * scale is whole for half-odd p too.
+template <class T>
+ScaledSum Norm::scaled_sum(const T* x, size_t count, double maximum) const {
+  const int scale = exponent_of(maximum) & ~1;
+  const double sum = sum_of_products(x, count, std::ldexp(1.0, -scale / 2));
+  const int exponent = static_cast<int>(p_ * scale);
+  return {std::ldexp(sum, exponent & 31), exponent >> 5};
+}
+
+// The sum of (|x| / maximum)^p.
+template <class T>
+double Norm::sum_of_relative_powers(const T* x, size_t count, ScalarLog2 maximum) const {
+  if constexpr (is_float<T>) {
+    if (p_ >= kShortPrecisionFrom && p_ <= kShortPrecisionUpTo) {
+      return sum_block(x, count, PowerLeaf<ShortRelativePower>{{p_, maximum}});
+    }
+  }
+  return sum_block(x, count, PowerLeaf<RelativePower>{{p_, maximum}});
+}
+
+template <class T>
+void Norm::reduce_real_powers(const T* x, size_t count, Partial& partial) const {
+  const double maximum = finite_maximum(x, count, partial);
+  if (maximum == 0) return;
+  const ScalarLog2 log2_maximum = log2_of(maximum);
+  partial.add(
+      scale_by_real_power(sum_of_relative_powers(x, count, log2_maximum), p_, log2_maximum));
+}
+
+double Norm::finish(const Partial& partial) const {
+  if (partial.nan()) return std::numeric_limits<double>::quiet_NaN();
+  if (partial.infinity()) return std::numeric_limits<double>::infinity();
+  if (kind_ == Kind::kMaximum || partial.elements() == 1) return partial.largest();
+  const RoundedSum sum = partial.rounded();
+  if (sum.mantissa == 0) return 0;
+  if (p_ < kCountingBelow) {
+    const bool one_element =
+        std::ldexp(sum.mantissa, 32 * static_cast<int>(sum.digits) + sum.exponent) < 1.5;
+    return one_element ? partial.largest() : std::numeric_limits<double>::infinity();
+  }
+  return root(sum);
+}
+
+// (mantissa * 2^(32 * digits + exponent))^(1/p).
+double Norm::root(RoundedSum sum) const {
+  if (kind_ == Kind::kFirstPower || kind_ == Kind::kSquare) {
+    const int exponent = 32 * static_cast<int>(sum.digits) + sum.exponent;
+    if (kind_ == Kind::kFirstPower) return std::ldexp(sum.mantissa, exponent);
+    const int odd = exponent & 1;
+    return std::ldexp(std::sqrt(std::ldexp(sum.mantissa, odd)), (exponent - odd) / 2);
+  }
+  // log2 of the sum, divided by p into a whole part and a fraction. Its exponent may need 64 bits:
+  // it is taken in two parts, the first a multiple of 2^36 and usually 0, and p times the whole
+  // part is subtracted in an order in which every difference but the last is exact.
+  constexpr int64_t kLowHalf = 0x7FFFFFFF;
+  const int64_t upper_digits = (sum.digits + kLowHalf / 2) & ~kLowHalf;
+  const double upper = 32 * static_cast<double>(upper_digits);
+  const double lower = 32 * static_cast<double>(sum.digits - upper_digits) + sum.exponent;
+  const ScalarLog2 log2_mantissa = log2_of(sum.mantissa);
+  const double fraction = log2_mantissa.exponent + log2_mantissa.fraction;
+  const double whole = std::nearbyint((upper + lower + fraction) / p_);
+  const ExactProduct product = multiply_exactly(whole, p_);
+  const double remainder = (((upper - product.high) + lower) - product.low) + fraction;
+  return std::ldexp(exp2_of(remainder / p_), static_cast<int>(whole));
+}
+
+template void Norm::reduce(const float*, size_t, Partial&) const;
+template void Norm::reduce(const double*, size_t, Partial&) const;
+
+}  // namespace gradnorm

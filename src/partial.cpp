@@ -1,0 +1,89 @@
+// src/partial.cpp: exact accumulation of block sums. See partial.hpp for the idea.
+#include "partial.hpp"
+
+#include <bit>
+
+#include "bits.hpp"
+
+namespace gradnorm {
+
+// Moves the window up so that its first digit is digit number `top`.
+void Partial::raise_to(int64_t top) {
+  if (top <= top_) return;
+  const bool empty = top_ == INT64_MIN;
+  const int64_t shift = empty || top - top_ > kDigits ? kDigits : top - top_;
+  for (int i = kDigits - 1; i >= 0; --i) total_[i] = i >= shift ? total_[i - shift] : 0;
+  top_ = top;
+}
+
+void Partial::add(ScaledSum sum) {
+  const uint64_t bits = bits_as<uint64_t>(sum.value);
+  const uint64_t integer = (bits & 0x000FFFFFFFFFFFFF) | 0x0010000000000000;  // 53 bits
+  const int exponent = static_cast<int>(bits >> 52) - 1075;                   // of its last bit
+  const int digit = exponent >> 5;
+  const int shift = exponent & 31;
+  // integer << shift has at most 84 bits: three digits.
+  const uint64_t low = integer << shift;
+  const uint64_t high = shift == 0 ? 0 : integer >> (64 - shift);
+  const uint64_t digits[3] = {high, low >> 32, low & 0xFFFFFFFF};
+
+  const int64_t first = sum.digits + digit + 2;
+  raise_to(first);
+  const int64_t skip = top_ - first;
+  if (skip >= kDigits) return;
+  for (int i = 0; i < 3 && skip + i < kDigits; ++i) total_[skip + i] += digits[i];
+}
+
+void Partial::merge(const Partial& other) {
+  raise_to(other.top_);
+  if (other.top_ != INT64_MIN && top_ - other.top_ < kDigits) {
+    const int skip = static_cast<int>(top_ - other.top_);
+    for (int i = skip; i < kDigits; ++i) total_[i] += other.total_[i - skip];
+  }
+  note_elements(other.elements_);
+  note_magnitude(other.largest_);
+  nan_ |= other.nan_;
+  infinity_ |= other.infinity_;
+}
+
+RoundedSum Partial::rounded() const {
+  // Propagate the carries, from the last digit up; two more digits take what leaves the first.
+  constexpr int kWords = kDigits + 1;
+  uint64_t word[kWords];
+  uint64_t carry = 0;
+  for (int i = kDigits - 1; i >= 0; --i) {
+    const uint64_t low = (total_[i] & 0xFFFFFFFF) + (carry & 0xFFFFFFFF);
+    word[i + 1] = low & 0xFFFFFFFF;
+    carry = (total_[i] >> 32) + (carry >> 32) + (low >> 32);
+  }
+  word[0] = carry;  // below 2^33: total_[0] < 2^64
+
+  int first = 0;
+  while (first < kWords && word[first] == 0) ++first;
+  if (first == kWords) return {0, 0, 0};
+
+  // The leading 64 bits of the number, and whether anything below them is not zero.
+  const int width = std::bit_width(word[first]);
+  uint64_t leading = word[first] << (64 - width);
+  uint64_t rest = 0;
+  for (int i = 1; first + i < kWords; ++i) {
+    const int position = 64 - width - 32 * i;  // where this digit's last bit goes
+    if (position >= 0) {
+      leading |= word[first + i] << position;
+    } else if (position > -32) {
+      leading |= word[first + i] >> -position;
+      rest |= word[first + i] << (64 + position);
+    } else {
+      rest |= word[first + i];
+    }
+  }
+
+  uint64_t mantissa = leading >> 11;  // 53 bits
+  const uint64_t dropped = leading & 0x7FF;
+  const bool round_up = dropped > 0x400 || (dropped == 0x400 && (rest != 0 || (mantissa & 1) != 0));
+  mantissa += round_up;
+  // word[first] counts units of 2^(32 * (top_ + 1 - first)); a mantissa of 2^53 is exact too.
+  return {static_cast<double>(mantissa) * 0x1p-52, top_ + 1 - first, width - 1};
+}
+
+}  // namespace gradnorm
