@@ -1,0 +1,12 @@
+// web/dtypes.js: the element types of gradients. Pure; the codes are those of bindings/bindings.cpp.
+
+/**
+ * @typedef {Float32Array | Float64Array} GradientArray  A gradient: an array of elements the core can read.
+ */
+
+export const FLOAT32 = 0;
+export const FLOAT64 = 1;
+
+/** The type names that are gradients, and for messages the same in words. */
+export const GRADIENT_TYPES = new Set(['Float32Array', 'Float64Array']);
+export const GRADIENT_TYPES_IN_WORDS = 'a Float32Array or Float64Array';

@@ -1,0 +1,80 @@
+// web/reduce.js: gradients on the CPU to a norm. Second in the pipeline, after web/collect.js: packs the
+// arrays into the core's staging area and calls it once each time the area is full.
+import { FLOAT32, FLOAT64 } from './dtypes.js';
+import { getCore } from './wasm.js';
+
+/**
+ * @typedef {import('./dtypes.js').GradientArray} GradientArray
+ * @typedef {import('./wasm.js').Core} Core
+ */
+
+// Up to here a loop copies faster than TypedArray.prototype.set.
+const LOOP_COPY_ELEMENTS = 32;
+// The core loads 16 bytes at a time.
+const ALIGNMENT = 16;
+const WORDS_PER_SEGMENT = 3;
+
+/**
+ * The p-norm of the arrays as if they were one vector. The arrays are read, never written.
+ * @param {readonly GradientArray[]} arrays
+ * @param {number} normType  p > 0, Infinity included
+ * @returns {number}
+ */
+export function reduceNorm(arrays, normType) {
+  const core = getCore();
+  core.begin(normType);
+  pack(core, arrays);
+  return core.finish();
+}
+
+/**
+ * @param {Core} core
+ * @param {readonly GradientArray[]} arrays
+ */
+function pack(core, arrays) {
+  const { blockElements, maxSegments, stagingBytes, segments } = core;
+  let segmentCount = 0;
+  let byteOffset = 0;
+  for (let k = 0; k < arrays.length; ++k) {
+    const array = arrays[k];
+    const { length, BYTES_PER_ELEMENT } = array;
+    const dtype = BYTES_PER_ELEMENT === 4 ? FLOAT32 : FLOAT64;
+    const staging = dtype === FLOAT32 ? core.float32 : core.float64;
+    for (let start = 0; start < length;) {
+      let count = Math.floor((stagingBytes - byteOffset) / BYTES_PER_ELEMENT);
+      // A piece that does not end its array ends at a block, so that cutting changes no block's sum.
+      if (count < length - start) count -= count % blockElements;
+      else count = length - start;
+      if (count === 0 || segmentCount === maxSegments) {
+        core.accumulate(segmentCount);
+        segmentCount = 0;
+        byteOffset = 0;
+        continue;
+      }
+      copy(array, start, count, staging, byteOffset / BYTES_PER_ELEMENT);
+      const word = segmentCount * WORDS_PER_SEGMENT;
+      segments[word] = byteOffset;
+      segments[word + 1] = count;
+      segments[word + 2] = dtype;
+      segmentCount += 1;
+      byteOffset += Math.ceil((count * BYTES_PER_ELEMENT) / ALIGNMENT) * ALIGNMENT;
+      start += count;
+    }
+  }
+  if (segmentCount > 0) core.accumulate(segmentCount);
+}
+
+/**
+ * @param {GradientArray} source
+ * @param {number} start
+ * @param {number} count
+ * @param {GradientArray} target
+ * @param {number} offset
+ */
+function copy(source, start, count, target, offset) {
+  if (count <= LOOP_COPY_ELEMENTS) {
+    for (let i = 0; i < count; ++i) target[offset + i] = source[start + i];
+  } else {
+    target.set(count === source.length ? source : source.subarray(start, start + count), offset);
+  }
+}

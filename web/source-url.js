@@ -1,0 +1,19 @@
+// web/source-url.js: the WebAssembly module of `gradnorm/slim`, a file beside the bundle. Below web/wasm.js, in
+// the place of web/source-inline.js. Bundlers know this form of `new URL` and bring the file along.
+import { readFileUrl, readUrl } from './url.js';
+
+/**
+ * @returns {BufferSource}
+ * @throws {Error} where a file cannot be read synchronously, that is outside Node.js
+ */
+export function readDefaultSync() {
+  const bytes = readFileUrl(new URL('./gradnorm.wasm', import.meta.url));
+  if (bytes === null)
+    throw new Error('gradnorm/slim is not loaded; expected `await init()` before this call');
+  return bytes;
+}
+
+/** @returns {Promise<BufferSource>} */
+export function readDefault() {
+  return readUrl(new URL('./gradnorm.wasm', import.meta.url));
+}

@@ -1,0 +1,224 @@
+// web/wasm.js: the loader. Gives the pipeline its core, the WebAssembly module behind bindings/: by itself
+// and synchronously at the first call, or earlier and as you like it by init and initSync.
+import createCore from '../build/wasm/gradnorm.js';
+import { describe } from './errors.js';
+import { readDefault, readDefaultSync } from './source-inline.js';
+import { readUrl } from './url.js';
+
+/**
+ * @typedef {import('../build/wasm/gradnorm.js').EmbindModule} EmbindModule
+ */
+
+/**
+ * What init accepts: a compiled module, its bytes, a Response that carries them, or where to fetch them.
+ * @typedef {WebAssembly.Module | BufferSource | Response | URL | string} InitSource
+ */
+
+/**
+ * The core: the functions of bindings.cpp, and views of the memory that it shares with web/reduce.js.
+ * @typedef {object} Core
+ * @property {number} blockElements        a tensor may be cut at multiples of this without changing a bit
+ * @property {number} stagingBytes
+ * @property {number} maxSegments
+ * @property {Float32Array} float32        the staging area
+ * @property {Float64Array} float64        the staging area
+ * @property {Uint32Array} segments        the segment table: byte offset, length, dtype
+ * @property {(normType: number) => void} begin
+ * @property {(segmentCount: number) => void} accumulate
+ * @property {() => number} finish
+ */
+
+/** @type {Core | null} */
+let core = null;
+
+/**
+ * The core; at the first call it is made from the entry point's own bytes.
+ * @returns {Core}
+ */
+export function getCore() {
+  return (core ??= instantiate(compileSync(readDefaultSync())));
+}
+
+/**
+ * Loads the WebAssembly module early and asynchronously, or from a source of your own: a module compiled
+ * elsewhere (Cloudflare Workers), bytes, a Response, or a URL to fetch. Never needed with the default entry;
+ * `gradnorm/slim` needs it before the first call, except in Node.js. Once a module is loaded, further calls
+ * do nothing. A load that fails is forgotten: call again.
+ *
+ * @example
+ * await init();                               // warm up
+ * await init(fetch('/assets/gradnorm.wasm')); // your own copy of gradnorm/gradnorm.wasm
+ *
+ * @param {InitSource | Promise<InitSource>} [source]  left out: the entry point's own bytes
+ * @returns {Promise<void>}
+ * @throws {TypeError} if the source is of none of these types
+ * @throws {Error} if it cannot be fetched, compiled or is not this version's module
+ */
+export async function init(source) {
+  const given = await source;
+  if (given !== undefined) checkSource('init', given, isInitSource, INIT_EXPECTED);
+  if (core !== null) return;
+  const module = await compile(given === undefined ? await readDefault() : await resolve(given));
+  core ??= instantiate(module);
+}
+
+/**
+ * As init, but synchronously, from a compiled module or bytes.
+ *
+ * @param {WebAssembly.Module | BufferSource} [source]  left out: the entry point's own bytes
+ * @returns {void}
+ * @throws {TypeError} if the source is neither
+ * @throws {Error} if it cannot be compiled or is not this version's module
+ */
+export function initSync(source) {
+  if (source !== undefined) checkSource('initSync', source, isModuleOrBytes, INIT_SYNC_EXPECTED);
+  if (core !== null) return;
+  core = instantiate(compileSync(source ?? readDefaultSync()));
+}
+
+const INIT_SYNC_EXPECTED = 'a WebAssembly.Module or its bytes';
+const INIT_EXPECTED = `${INIT_SYNC_EXPECTED}, a Response, a URL or a string`;
+
+/**
+ * @param {string} caller
+ * @param {unknown} source
+ * @param {(source: unknown) => boolean} accepts
+ * @param {string} expected
+ */
+function checkSource(caller, source, accepts, expected) {
+  if (!accepts(source)) {
+    throw new TypeError(`the source given to ${caller} is ${describe(source)}; expected ${expected}`);
+  }
+}
+
+/** @param {unknown} source */
+function isModuleOrBytes(source) {
+  const tag = Object.prototype.toString.call(source);
+  return (
+    tag === '[object WebAssembly.Module]' ||
+    tag === '[object ArrayBuffer]' ||
+    tag === '[object SharedArrayBuffer]' ||
+    ArrayBuffer.isView(source)
+  );
+}
+
+/** @param {unknown} source */
+function isInitSource(source) {
+  return isModuleOrBytes(source) || isResponse(source) || isUrl(source) || typeof source === 'string';
+}
+
+/**
+ * @param {unknown} source
+ * @returns {source is Response}
+ */
+function isResponse(source) {
+  return Object.prototype.toString.call(source) === '[object Response]';
+}
+
+/**
+ * @param {unknown} source
+ * @returns {source is URL}
+ */
+function isUrl(source) {
+  return Object.prototype.toString.call(source) === '[object URL]';
+}
+
+/**
+ * @param {InitSource} source
+ * @returns {Promise<WebAssembly.Module | BufferSource>}
+ */
+async function resolve(source) {
+  if (typeof source === 'string' || isUrl(source)) return readUrl(source);
+  if (!isResponse(source)) return source;
+  if (!source.ok) throw new Error(`gradnorm: ${source.url || 'the Response'} has status ${source.status}`);
+  return source.arrayBuffer();
+}
+
+/**
+ * @param {WebAssembly.Module | BufferSource} source
+ * @returns {Promise<WebAssembly.Module>}
+ */
+async function compile(source) {
+  try {
+    return isBytes(source) ? await WebAssembly.compile(source) : source;
+  } catch (error) {
+    throw cannotCompile(error);
+  }
+}
+
+/**
+ * @param {WebAssembly.Module | BufferSource} source
+ * @returns {WebAssembly.Module}
+ */
+function compileSync(source) {
+  try {
+    return isBytes(source) ? new WebAssembly.Module(source) : source;
+  } catch (error) {
+    throw cannotCompile(error);
+  }
+}
+
+/**
+ * @param {WebAssembly.Module | BufferSource} source
+ * @returns {source is BufferSource}
+ */
+function isBytes(source) {
+  return Object.prototype.toString.call(source) !== '[object WebAssembly.Module]';
+}
+
+/** @param {unknown} cause */
+function cannotCompile(cause) {
+  const reason = /** @type {Error} */ (cause).message;
+  return new Error(`gradnorm: the WebAssembly module does not compile (it needs SIMD): ${reason}`, { cause });
+}
+
+/**
+ * @param {WebAssembly.Module} module
+ * @returns {Core}
+ */
+function instantiate(module) {
+  /** @type {unknown} */
+  let failure;
+  const embind = {
+    /** @type {import('../build/wasm/gradnorm.js').CoreOptions['instantiateWasm']} */
+    instantiateWasm(imports, done) {
+      try {
+        const instance = new WebAssembly.Instance(module, imports);
+        done(instance);
+        return instance.exports;
+      } catch (error) {
+        // Emscripten would log it and go on; an object tells it that `done` may be called later.
+        failure = error;
+        return {};
+      }
+    },
+  };
+  void createCore(embind);
+  if (failure !== undefined) {
+    const reason = /** @type {Error} */ (failure).message;
+    throw new Error(`gradnorm: this is not the WebAssembly module of this version: ${reason}`, {
+      cause: failure,
+    });
+  }
+  return viewOf(/** @type {EmbindModule} */ (/** @type {unknown} */ (embind)));
+}
+
+/**
+ * @param {EmbindModule} embind
+ * @returns {Core}
+ */
+function viewOf(embind) {
+  const { blockElements, stagingAddress, stagingBytes, segmentTableAddress, maxSegments } = embind;
+  const { buffer } = embind.HEAPU8; // never replaced: the memory does not grow
+  return {
+    blockElements,
+    stagingBytes,
+    maxSegments,
+    float32: new Float32Array(buffer, stagingAddress, stagingBytes / Float32Array.BYTES_PER_ELEMENT),
+    float64: new Float64Array(buffer, stagingAddress, stagingBytes / Float64Array.BYTES_PER_ELEMENT),
+    segments: new Uint32Array(buffer, segmentTableAddress, 3 * maxSegments),
+    begin: embind.begin,
+    accumulate: embind.accumulate,
+    finish: embind.finish,
+  };
+}
