@@ -1,0 +1,137 @@
+// tools/build.js: from sources to dist/. The WebAssembly module by CMake, the bundles by Rollup, the type
+// declarations by tsc. Does nothing when the inputs are those of the last build.
+import { createHash } from 'node:crypto';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { findProgram, ROOT, runQuietly, say } from './steps.js';
+
+const INPUTS = [
+  'CMakeLists.txt',
+  'bindings',
+  'package-lock.json',
+  'package.json',
+  'src',
+  'tools',
+  'tsconfig.json',
+  'web',
+];
+const OUTPUTS = ['gradnorm.js', 'gradnorm.wasm', 'slim.js', 'types/web/index.d.ts'];
+const STAMP = join(ROOT, 'build', 'stamp');
+
+/** @returns {boolean}  whether dist/ was built from what is here now */
+export function isBuilt() {
+  if (!OUTPUTS.every((name) => existsSync(join(ROOT, 'dist', name)))) return false;
+  return existsSync(STAMP) && readFileSync(STAMP, 'utf8') === digestInputs();
+}
+
+/** Builds all of dist/. */
+export async function build() {
+  rmSync(STAMP, { force: true });
+  rmSync(join(ROOT, 'dist'), { recursive: true, force: true });
+  mkdirSync(join(ROOT, 'dist'), { recursive: true });
+  say('building the WebAssembly module');
+  buildWasm();
+  say('bundling the JavaScript');
+  await bundle();
+  say('writing the type declarations');
+  writeDeclarations();
+  writeFileSync(STAMP, digestInputs());
+}
+
+/** Configures and builds a CMake tree. */
+export function buildCMake(/** @type {string} */ folder, /** @type {string[]} */ configure = ['cmake']) {
+  const generator = findProgram('ninja') === null ? [] : ['-G', 'Ninja'];
+  const env = emscriptenEnvironment();
+  const [command, ...args] = configure;
+  if (!existsSync(join(ROOT, folder, 'CMakeCache.txt'))) {
+    runQuietly(command, [...args, '-S', '.', '-B', folder, ...generator], env);
+  }
+  runQuietly('cmake', ['--build', folder], env);
+}
+
+function buildWasm() {
+  const folder = join('build', 'wasm');
+  buildCMake(folder, ['emcmake', 'cmake']);
+  copyFileSync(join(ROOT, 'bindings', 'gradnorm.d.ts'), join(ROOT, folder, 'gradnorm.d.ts'));
+  const wasm = readFileSync(join(ROOT, folder, 'gradnorm.wasm'));
+  writeFileSync(join(ROOT, 'dist', 'gradnorm.wasm'), wasm);
+  writeFileSync(
+    join(ROOT, 'build', 'wasm-hex.js'),
+    `// Written by tools/build.js: gradnorm.wasm.\nexport const hex =\n  '${wasm.toString('hex')}';\n`,
+  );
+}
+
+/**
+ * Debian's Emscripten looks for its JavaScript packages through Debian's own Node.js. Any other Node.js has
+ * to be told where they are.
+ */
+function emscriptenEnvironment() {
+  const debianModules = '/usr/share/nodejs';
+  if (!existsSync(debianModules)) return process.env;
+  return { ...process.env, NODE_PATH: process.env.NODE_PATH ?? debianModules };
+}
+
+async function bundle() {
+  const { rollup } = await import('rollup');
+  const entries = [
+    { file: 'gradnorm.js', source: 'source-inline.js' },
+    { file: 'slim.js', source: 'source-url.js' },
+  ];
+  for (const { file, source } of entries) {
+    const bundle = await rollup({
+      input: join(ROOT, 'web', 'index.js'),
+      plugins: [{ name: 'wasm-source', resolveId: (id) => replaceSource(id, source) }],
+      onwarn: (warning) => {
+        throw new Error(warning.message);
+      },
+    });
+    await bundle.write({ file: join(ROOT, 'dist', file), format: 'es' });
+    await bundle.close();
+  }
+}
+
+/** The entries differ in where their WebAssembly comes from, and in nothing else. */
+function replaceSource(/** @type {string} */ id, /** @type {string} */ source) {
+  return id === './source-inline.js' ? join(ROOT, 'web', source) : null;
+}
+
+function writeDeclarations() {
+  runQuietly(process.execPath, [
+    join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'),
+    ...['-p', join('tools', 'tsconfig.types.json')],
+  ]);
+  // tsc passes declarations by that were declarations to begin with.
+  const folder = join(ROOT, 'dist', 'types', 'build', 'wasm');
+  mkdirSync(folder, { recursive: true });
+  copyFileSync(join(ROOT, 'bindings', 'gradnorm.d.ts'), join(folder, 'gradnorm.d.ts'));
+}
+
+function digestInputs() {
+  const hash = createHash('sha256');
+  const add = (/** @type {string} */ path) => {
+    for (const entry of readdirSync(join(ROOT, path), { withFileTypes: true })) {
+      const child = join(path, entry.name);
+      if (entry.isDirectory()) add(child);
+      else addFile(child);
+    }
+  };
+  const addFile = (/** @type {string} */ path) => {
+    hash
+      .update(`${path}\0`)
+      .update(readFileSync(join(ROOT, path)))
+      .update('\0');
+  };
+  for (const path of INPUTS) {
+    if (path.includes('.')) addFile(path);
+    else add(path);
+  }
+  return hash.digest('hex');
+}

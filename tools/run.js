@@ -1,0 +1,119 @@
+// tools/run.js: the command behind every npm script. Sets up, builds, then does what was asked:
+//   node tools/run.js build | start | test | bench | format  [arguments for the program]
+import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { build, buildCMake, isBuilt } from './build.js';
+import { ensureNativeTools, ensureNpmPackages, ensureWasmTools } from './setup.js';
+import { findProgram, ROOT, run, runQuietly, say, StepError } from './steps.js';
+
+/** @type {Record<string, (args: string[]) => Promise<void>>} */
+const COMMANDS = {
+  async build() {
+    await ensureBuilt();
+    say('dist/ is built');
+  },
+  async start(args) {
+    await ensureBuilt();
+    await handOver([join('web', 'demo', 'train.js'), ...args]);
+  },
+  async bench(args) {
+    await ensureBuilt();
+    await handOver([join('tests', 'bench', 'bench.js'), ...args]);
+  },
+  async test(args) {
+    await ensureBuilt();
+    checkTypesAndFormat();
+    testNative();
+    say('testing the package');
+    run(process.execPath, ['--test', ...(args.length > 0 ? args : testFiles())]);
+  },
+  async format() {
+    ensureNpmPackages();
+    runQuietly(process.execPath, [npmTool('prettier'), '--write', '--log-level', 'warn', '.']);
+    const sources = ['src', 'bindings', join('tests', 'native')].flatMap((folder) =>
+      readdirSync(join(ROOT, folder))
+        .filter((name) => /\.[ch]pp$/.test(name))
+        .map((name) => join(folder, name)),
+    );
+    if (findProgram('clang-format') !== null) run('clang-format', ['-i', ...sources]);
+    else say('clang-format is not installed: the C++ files are as they were');
+  },
+};
+
+async function ensureBuilt() {
+  ensureNpmPackages();
+  if (isBuilt()) return;
+  ensureWasmTools();
+  await build();
+}
+
+function checkTypesAndFormat() {
+  say('checking types');
+  run(process.execPath, [npmTool('typescript'), '-p', '.']);
+  say('checking format');
+  run(process.execPath, [npmTool('prettier'), '--check', '--log-level', 'warn', '.']);
+}
+
+/** The C++ tests, where there is a compiler; in CI there must be one. */
+function testNative() {
+  const missing = ensureNativeTools();
+  if (missing.length > 0) {
+    const reason = `the native tests need ${missing.join(', ')}`;
+    if (process.env.CI) throw new StepError(reason);
+    say(`SKIPPED: ${reason}`);
+    return;
+  }
+  say('building and running the native tests');
+  const folder = join('build', 'native');
+  buildCMake(folder);
+  run('ctest', ['--test-dir', folder, '--output-on-failure']);
+}
+
+function testFiles() {
+  return ['tests', join('tests', 'bench')].flatMap((folder) =>
+    readdirSync(join(ROOT, folder))
+      .filter((name) => name.endsWith('.test.js'))
+      .map((name) => join(folder, name)),
+  );
+}
+
+/** @param {'prettier' | 'typescript'} name */
+function npmTool(name) {
+  const path = { prettier: 'prettier/bin/prettier.cjs', typescript: 'typescript/bin/tsc' }[name];
+  return join(ROOT, 'node_modules', path);
+}
+
+/**
+ * Runs a Node.js program in our place: it has the terminal, gets the signals and sets the exit code.
+ * @param {string[]} args
+ * @returns {Promise<void>}
+ */
+function handOver(args) {
+  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: 'inherit' });
+  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
+    process.on(signal, () => {
+      // A terminal sends SIGINT to both of us; wait for the program to put the screen in order.
+      if (signal === 'SIGTERM') child.kill(signal);
+    });
+  }
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', (code, signal) => {
+      process.exitCode = code ?? (signal === 'SIGINT' ? 130 : 1);
+      resolve();
+    });
+  });
+}
+
+const [command = '', ...args] = process.argv.slice(2);
+try {
+  if (!Object.hasOwn(COMMANDS, command)) {
+    throw new StepError(`usage: node tools/run.js ${Object.keys(COMMANDS).join(' | ')}`);
+  }
+  await COMMANDS[command](args);
+} catch (error) {
+  if (!(error instanceof StepError)) throw error;
+  console.error(error.message);
+  process.exitCode = 1;
+}
