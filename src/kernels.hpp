@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "bits.hpp"
 #include "elementary.hpp"
 #include "lanes.hpp"
 
@@ -20,10 +21,15 @@ namespace gradnorm {
 inline constexpr size_t kBlockElements = 4096;
 
 // Copies the last `rest` elements of a block, fewer than kCount, and fills up with zeros. Shared by
-// the kernels, which would otherwise carry a copy of this each.
+// the kernels, which would otherwise carry a copy of this each. In vectors as far as they go:
+// reading one that was written in smaller pieces just before would stall.
 template <size_t kCount, class T>
 [[gnu::noinline]] void pad_with_zeros(const T* x, size_t rest, T (&padded)[kCount]) {
-  for (size_t i = 0; i < kCount; ++i) padded[i] = i < rest ? x[i] : T{0};
+  constexpr size_t kVector = 16 / sizeof(T);
+  for (size_t i = 0; i < kCount; ++i) padded[i] = T{0};
+  size_t i = 0;
+  for (; i + kVector <= rest; i += kVector) copy_16_bytes(x + i, padded + i);
+  for (; i < rest; ++i) padded[i] = x[i];
 }
 
 // Calls leaf(pointer) for every Leaf::kElements elements of x, the last of them padded with zeros,
@@ -209,6 +215,20 @@ inline auto largest_bits(const T* x, size_t count) {
     fold(padded);
   }
   return largest_lane(larger(larger(a, b), larger(c, d)));
+}
+
+// Whether one of the first elements, a sample for the whole block, is smaller than `limit` but not
+// 0.
+inline bool starts_small(const float* x, size_t count, float limit) {
+  constexpr size_t kSample = 32;
+  if (count < kSample) return false;
+  // One less than its bits makes the largest integer of a zero.
+  I32x4 smallest = splat(int32_t{-1});
+  for (size_t i = 0; i < kSample; i += 4) {
+    smallest = smaller_unsigned(
+        smallest, (load_bits(x + i) & splat(int32_t{0x7FFFFFFF})) - splat(int32_t{1}));
+  }
+  return smallest_lane_unsigned(smallest) < bits_as<uint32_t>(limit) - 1;
 }
 
 }  // namespace gradnorm

@@ -12,6 +12,7 @@
 #include <wasm_simd128.h>
 #else
 #include <cmath>
+#include <cstring>
 
 #include "bits.hpp"
 #endif
@@ -44,6 +45,8 @@ inline F64x2 load_pair(const float* x) {
 inline F32x4 load_quad(const float* x) { return {wasm_v128_load(x)}; }
 inline I64x2 load_bits(const double* x) { return {wasm_v128_load(x)}; }
 inline I32x4 load_bits(const float* x) { return {wasm_v128_load(x)}; }
+
+inline void copy_16_bytes(const void* from, void* to) { wasm_v128_store(to, wasm_v128_load(from)); }
 
 inline F64x2 operator+(F64x2 a, F64x2 b) { return {wasm_f64x2_add(a.v, b.v)}; }
 inline F64x2 operator-(F64x2 a, F64x2 b) { return {wasm_f64x2_sub(a.v, b.v)}; }
@@ -89,12 +92,20 @@ inline int64_t largest_lane(I64x2 a) {
   return x > y ? x : y;
 }
 
+inline I32x4 operator-(I32x4 a, I32x4 b) { return {wasm_i32x4_sub(a.v, b.v)}; }
 inline I32x4 operator&(I32x4 a, I32x4 b) { return {wasm_v128_and(a.v, b.v)}; }
+inline I32x4 smaller_unsigned(I32x4 a, I32x4 b) { return {wasm_u32x4_min(a.v, b.v)}; }
+inline uint32_t smallest_lane_unsigned(I32x4 a) {
+  const v128_t pairs = wasm_u32x4_min(a.v, wasm_i32x4_shuffle(a.v, a.v, 2, 3, 0, 1));
+  const uint32_t x = wasm_i32x4_extract_lane(pairs, 0);
+  const uint32_t y = wasm_i32x4_extract_lane(pairs, 1);
+  return x < y ? x : y;
+}
 inline I32x4 larger(I32x4 a, I32x4 b) { return {wasm_i32x4_max(a.v, b.v)}; }
 inline int32_t largest_lane(I32x4 a) {
-  const v128_t halves = wasm_i32x4_max(a.v, wasm_i32x4_shuffle(a.v, a.v, 2, 3, 0, 1));
-  const int32_t x = wasm_i32x4_extract_lane(halves, 0);
-  const int32_t y = wasm_i32x4_extract_lane(halves, 1);
+  const v128_t pairs = wasm_i32x4_max(a.v, wasm_i32x4_shuffle(a.v, a.v, 2, 3, 0, 1));
+  const int32_t x = wasm_i32x4_extract_lane(pairs, 0);
+  const int32_t y = wasm_i32x4_extract_lane(pairs, 1);
   return x > y ? x : y;
 }
 
@@ -169,6 +180,8 @@ inline I32x4 load_bits(const float* x) {
            bits_as<int32_t>(x[3])}};
 }
 
+inline void copy_16_bytes(const void* from, void* to) { std::memcpy(to, from, 16); }
+
 inline F64x2 square_root(F64x2 a) { return {{std::sqrt(a.lane[0]), std::sqrt(a.lane[1])}}; }
 inline F64x2 where_nonzero(F64x2 test, F64x2 a) {
   return each(test, a, [](double t, double x) { return t != 0 ? x : 0.0; });
@@ -181,6 +194,19 @@ inline double lane0(F64x2 a) { return a.lane[0]; }
 inline double lane1(F64x2 a) { return a.lane[1]; }
 inline F64x2 promote_low(F32x4 a) { return {{a.lane[0], a.lane[1]}}; }
 inline F64x2 promote_high(F32x4 a) { return {{a.lane[2], a.lane[3]}}; }
+
+inline I32x4 smaller_unsigned(I32x4 a, I32x4 b) {
+  return each(a, b, [](int32_t x, int32_t y) {
+    return static_cast<uint32_t>(x) < static_cast<uint32_t>(y) ? x : y;
+  });
+}
+inline uint32_t smallest_lane_unsigned(I32x4 a) {
+  uint32_t result = UINT32_MAX;
+  for (const int32_t lane : a.lane) {
+    if (static_cast<uint32_t>(lane) < result) result = static_cast<uint32_t>(lane);
+  }
+  return result;
+}
 
 inline I64x2 as_bits(F64x2 a) {
   return {{bits_as<int64_t>(a.lane[0]), bits_as<int64_t>(a.lane[1])}};

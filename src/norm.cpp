@@ -31,13 +31,21 @@ constexpr double kShortPrecisionUpTo = 64.0;
 // A sum of doubles at least this large is not spoilt by terms that underflowed: a block has 2^12
 // terms, each off by at most 64 * 2^-1074.
 constexpr double kSmallestSafeSum = 0x1p-960;
-// The same for squares in float32: 2^12 terms, each off by at most 2^-150, against 2^-100.
-constexpr double kSmallestSafeFloatSquares = 0x1p-100;
+// The same for squares in float32: 2^12 terms, each off by at most 2^-150, against 2^-88.
+constexpr double kSmallestSafeFloatSquares = 0x1p-88;
 // Sums of float32 magnitudes do not underflow: anything but zero is safe.
 constexpr double kSmallestSafeFloatSum = 0x1p-149;
+// Below this the square of a float32 is subnormal as a float32, and many processors take a hundred
+// times as long for such a product.
+constexpr float kSmallestSquarable = 0x1p-63f;
 
 template <class T>
 constexpr bool is_float = std::is_same_v<T, float>;
+
+// Whether a sum is finite and large enough not to be spoilt by underflow. False for NaN.
+bool is_safe(double sum, double smallest) {
+  return sum >= smallest && sum <= std::numeric_limits<double>::max();
+}
 
 // Looks at a block's magnitudes. Returns the largest if it is positive and finite; otherwise notes
 // what there is to note and returns 0.
@@ -107,7 +115,7 @@ Norm::Norm(double p)
 template <class T>
 void Norm::reduce(const T* x, size_t count, Partial& partial) const {
   partial.note_elements(static_cast<double>(count));
-  if (count == 1) finite_maximum(x, 1, partial);  // a single element in all is returned as it is
+  if (count == 1) partial.note_magnitude(std::fabs(x[0]));  // alone, it is the norm as it is
   for (; count > kBlockElements; count -= kBlockElements, x += kBlockElements) {
     reduce_block(x, kBlockElements, partial);
   }
@@ -118,50 +126,50 @@ template <class T>
 void Norm::reduce_block(const T* x, size_t count, Partial& partial) const {
   if (kind_ == Kind::kRealPower) return reduce_real_powers(x, count, partial);
   if (kind_ != Kind::kMaximum) {
-    const double sum = sum_of_powers(x, count);
-    if (sum >= smallest_safe_sum<T>() && sum <= std::numeric_limits<double>::max()) {
-      return partial.add({sum, 0});
+    if constexpr (is_float<T>) {
+      if (reduce_in_float(x, count, partial)) return;
     }
+    const double sum = sum_of_powers(x, count);
+    if (is_safe(sum, kSmallestSafeSum)) return partial.add({sum, 0});
   }
   // The sum overflowed, may have underflowed or met a NaN: find out which.
   const double maximum = finite_maximum(x, count, partial);
   if (maximum > 0 && kind_ != Kind::kMaximum) partial.add(scaled_sum(x, count, maximum));
 }
 
-// The sum of |x|^p as it is, in the fastest way that keeps the bound.
-template <class T>
-double Norm::sum_of_powers(const T* x, size_t count) const {
-  switch (kind_) {
-    case Kind::kFirstPower:
-      if constexpr (is_float<T>) {
-        return sum_block(x, count, FloatMagnitudeLeaf{});
-      } else {
-        return sum_block(x, count, PowerLeaf<FirstPower>{});
-      }
-    case Kind::kSquare:
-      if constexpr (is_float<T>) {
-        return sum_block(x, count, FloatSquareLeaf{});
-      } else {
-        return sum_block(x, count, PowerLeaf<Square>{});
-      }
-    case Kind::kCube:
-      return sum_block(x, count, PowerLeaf<Cube>{});
-    default:
-      return sum_of_products(x, count, 1);
+// Adds the block's sum for p = 1 and 2 if it can be had in float32, and says whether.
+bool Norm::reduce_in_float(const float* x, size_t count, Partial& partial) const {
+  double sum;
+  if (kind_ == Kind::kFirstPower) {
+    sum = sum_block(x, count, FloatMagnitudeLeaf{});
+    if (!is_safe(sum, kSmallestSafeFloatSum)) return false;
+  } else if (kind_ == Kind::kSquare && !starts_small(x, count, kSmallestSquarable)) {
+    sum = sum_block(x, count, FloatSquareLeaf{});
+    if (!is_safe(sum, kSmallestSafeFloatSquares)) return false;
+  } else {
+    return false;
   }
+  partial.add({sum, 0});
+  return true;
 }
 
-// The same in double by repeated multiplication, of the elements times factor^2.
+// The sum of |x|^p in double. What is common has a kernel of its own: not p = 1 of float32, which
+// comes here when the sum overflows in float32, and not p = 3 of float64.
+template <class T>
+double Norm::sum_of_powers(const T* x, size_t count) const {
+  if (kind_ == Kind::kSquare) return sum_block(x, count, PowerLeaf<Square>{});
+  if constexpr (is_float<T>) {
+    if (kind_ == Kind::kCube) return sum_block(x, count, PowerLeaf<Cube>{});
+  } else {
+    if (kind_ == Kind::kFirstPower) return sum_block(x, count, PowerLeaf<FirstPower>{});
+  }
+  return sum_of_products(x, count, 1);
+}
+
+// The same by repeated multiplication, of the elements times factor^2.
 template <class T>
 double Norm::sum_of_products(const T* x, size_t count, double factor) const {
   return sum_block(x, count, PowerLeaf<ProductPower>{{whole_, p_ != whole_, factor}});
-}
-
-template <class T>
-double Norm::smallest_safe_sum() const {
-  if (is_float<T> && kind_ == Kind::kFirstPower) return kSmallestSafeFloatSum;
-  if (is_float<T> && kind_ == Kind::kSquare) return kSmallestSafeFloatSquares;
-  return kSmallestSafeSum;
 }
 
 // The sum with the elements scaled by the power of two that brings the largest into [1, 4). The

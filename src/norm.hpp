@@ -44,12 +44,11 @@ class Norm {
 
   template <class T>
   void reduce_block(const T* x, size_t count, Partial& partial) const;
+  bool reduce_in_float(const float* x, size_t count, Partial& partial) const;
   template <class T>
   double sum_of_powers(const T* x, size_t count) const;
   template <class T>
   double sum_of_products(const T* x, size_t count, double factor) const;
-  template <class T>
-  double smallest_safe_sum() const;
   template <class T>
   ScaledSum scaled_sum(const T* x, size_t count, double maximum) const;
   template <class T>

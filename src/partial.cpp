@@ -20,18 +20,20 @@ void Partial::add(ScaledSum sum) {
   const uint64_t bits = bits_as<uint64_t>(sum.value);
   const uint64_t integer = (bits & 0x000FFFFFFFFFFFFF) | 0x0010000000000000;  // 53 bits
   const int exponent = static_cast<int>(bits >> 52) - 1075;                   // of its last bit
-  const int digit = exponent >> 5;
   const int shift = exponent & 31;
-  // integer << shift has at most 84 bits: three digits.
+  // integer << shift has at most 84 bits: three digits, the first of them number `first`.
   const uint64_t low = integer << shift;
-  const uint64_t high = shift == 0 ? 0 : integer >> (64 - shift);
-  const uint64_t digits[3] = {high, low >> 32, low & 0xFFFFFFFF};
-
-  const int64_t first = sum.digits + digit + 2;
-  raise_to(first);
+  const uint64_t digits[3] = {integer >> 32 >> (32 - shift), low >> 32, low & 0xFFFFFFFF};
+  const int64_t first = sum.digits + (exponent >> 5) + 2;
+  if (first > top_) raise_to(first);
   const int64_t skip = top_ - first;
-  if (skip >= kDigits) return;
-  for (int i = 0; i < 3 && skip + i < kDigits; ++i) total_[skip + i] += digits[i];
+  if (skip == 0) {
+    total_[0] += digits[0];
+    total_[1] += digits[1];
+    total_[2] += digits[2];
+    return;
+  }
+  for (int64_t i = 0; i < 3 && skip + i < kDigits; ++i) total_[skip + i] += digits[i];
 }
 
 void Partial::merge(const Partial& other) {

@@ -1,7 +1,7 @@
 // web/collect.js: the door. Reads what the user passed into a flat list of arrays: first in the pipeline,
 // before web/reduce.js, and the only place that throws on gradients. All of the user's code (getters,
 // iterators, proxies) runs here, so that nothing can interrupt or re-enter a reduction.
-import { GRADIENT_TYPES, GRADIENT_TYPES_IN_WORDS } from './dtypes.js';
+import { GRADIENT_TYPES_IN_WORDS, isGradientType } from './dtypes.js';
 import { describe, typedArrayName } from './errors.js';
 
 /**
@@ -52,9 +52,11 @@ export function collect(gradients) {
   /** @type {GradientArray[]} */
   const arrays = [];
   visit(arrays, gradients, null, undefined);
-  // A getter or an iterator may have transferred the buffer of an array that had been read already.
-  if (arrays.some((array) => array.length === 0)) {
-    throw new TypeError('one of the gradients lost its buffer while the others were read');
+  for (let i = 0; i < arrays.length; ++i) {
+    // A getter or an iterator may have transferred the buffer of an array that had been read already.
+    if (arrays[i].length === 0) {
+      throw new TypeError('one of the gradients lost its buffer while the others were read');
+    }
   }
   return arrays;
 }
@@ -82,9 +84,7 @@ function visit(arrays, value, parent, key) {
  * @param {unknown} key
  */
 function visitArray(arrays, value, parent, key) {
-  if (!GRADIENT_TYPES.has(/** @type {string} */ (typedArrayName(value)))) {
-    throw notAGradient(value, parent, key);
-  }
+  if (!isGradientType(typedArrayName(value))) throw notAGradient(value, parent, key);
   const array = /** @type {GradientArray} */ (value);
   if (array.length > 0) arrays.push(array);
   else if (isDetached(array)) {

@@ -7,6 +7,12 @@
 export const FLOAT32 = 0;
 export const FLOAT64 = 1;
 
-/** The type names that are gradients, and for messages the same in words. */
-export const GRADIENT_TYPES = new Set(['Float32Array', 'Float64Array']);
 export const GRADIENT_TYPES_IN_WORDS = 'a Float32Array or Float64Array';
+
+/**
+ * @param {string | undefined} name  of a typed array's type
+ * @returns {boolean}
+ */
+export function isGradientType(name) {
+  return name === 'Float32Array' || name === 'Float64Array';
+}
