@@ -12,8 +12,8 @@ import { reduceNorm } from './reduce.js';
  *
  *     gradNorm(g, p) = (sum_i sum_j |g_ij|^p)^(1/p)      max |g_ij| for p = Infinity
  *
- * Relative error at most 2^-23 (one float32 ulp) for Float32Arrays and every p. For Float64Arrays at most
- * 2^-48 if p >= 1 and 2p is whole, else 2^-40 * max(1, 1/p), as long as the norm is a normal double. The
+ * Relative error at most 2^-23 (one float32 ulp) for every p; without a Float32Array among the gradients at
+ * most 2^-48 if p >= 1 and 2p is whole, else 2^-40 * max(1, 1/p), as long as the norm is a normal double. The
  * result is finite whenever the true norm is, and has the same bits whatever the order of the arrays.
  *
  * Null and undefined are skipped; no gradients at all have norm 0. NaN if any element is NaN, otherwise
