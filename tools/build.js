@@ -80,7 +80,7 @@ function emscriptenEnvironment() {
 }
 
 async function bundle() {
-  const { rollup } = await import('rollup');
+  const { rollup } = await import('@rollup/wasm-node');
   const entries = [
     { file: 'gradnorm.js', source: 'source-inline.js' },
     { file: 'slim.js', source: 'source-url.js' },
