@@ -87,6 +87,16 @@ ExactProduct multiply_exactly(double a, double b) {
   return {high, ((a1 * b1 - high) + a1 * b2 + a2 * b1) + a2 * b2};
 }
 
+// mantissa * 2^exponent. Where the error of the norm alone may have lifted it beyond the doubles,
+// the largest of them.
+double result_of(double mantissa, int exponent, double p) {
+  constexpr double kLargest = std::numeric_limits<double>::max();
+  const double result = std::ldexp(mantissa, exponent);
+  if (result <= kLargest) return result;
+  const double slack = p < 1 ? 0x1p-40 / p : 0x1p-48;
+  return std::ldexp(mantissa, exponent - 1) <= kLargest / 2 * (1 + slack) ? kLargest : result;
+}
+
 // sum * maximum^p with the whole digits of the power kept apart.
 ScaledSum scale_by_real_power(double sum, double p, ScalarLog2 maximum) {
   const ExactProduct product = multiply_exactly(p, maximum.exponent);
@@ -220,9 +230,9 @@ double Norm::finish(const Partial& partial) const {
 double Norm::root(RoundedSum sum) const {
   if (kind_ == Kind::kFirstPower || kind_ == Kind::kSquare) {
     const int exponent = 32 * static_cast<int>(sum.digits) + sum.exponent;
-    if (kind_ == Kind::kFirstPower) return std::ldexp(sum.mantissa, exponent);
+    if (kind_ == Kind::kFirstPower) return result_of(sum.mantissa, exponent, p_);
     const int odd = exponent & 1;
-    return std::ldexp(std::sqrt(std::ldexp(sum.mantissa, odd)), (exponent - odd) / 2);
+    return result_of(std::sqrt(std::ldexp(sum.mantissa, odd)), (exponent - odd) / 2, p_);
   }
   // log2 of the sum, divided by p into a whole part and a fraction. Its exponent may need 64 bits:
   // it is taken in two parts, the first a multiple of 2^36 and usually 0, and p times the whole
@@ -236,7 +246,7 @@ double Norm::root(RoundedSum sum) const {
   const double whole = std::nearbyint((upper + lower + fraction) / p_);
   const ExactProduct product = multiply_exactly(whole, p_);
   const double remainder = (((upper - product.high) + lower) - product.low) + fraction;
-  return std::ldexp(exp2_of(remainder / p_), static_cast<int>(whole));
+  return result_of(exp2_of(remainder / p_), static_cast<int>(whole), p_);
 }
 
 template void Norm::reduce(const float*, size_t, Partial&) const;

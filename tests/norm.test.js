@@ -149,6 +149,13 @@ test('tiny and huge p: a lone nonzero element is itself, two have no finite norm
   }
 });
 
+test('the largest double among zeros is itself, not Infinity', () => {
+  for (const p of [0.001, 0.1, 0.5, 0.999, 1, 1.5, 2, 2.7, 3, 64, 66.6, 1000, 12345.678, 2 ** 53 - 1]) {
+    const array = Float64Array.of(0, Number.MAX_VALUE, 0);
+    assertAccurate(gradNorm(array, p), [array], p, 'DBL_MAX');
+  }
+});
+
 test('blocks on either side of a switch of kernels: every p within its bound', () => {
   // 2^-63, where float32 squares become subnormal; 2^-44, where their sum becomes unsafe; 2^-480 and below,
   // where squares of doubles do; 2^63 and 2^511, where squares overflow.

@@ -108,9 +108,10 @@ function writeDeclarations() {
     join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'),
     ...['-p', join('tools', 'tsconfig.types.json')],
   ]);
-  // tsc passes declarations by that were declarations to begin with.
+  // tsc passes declarations by that were declarations to begin with, and writes one for the bytes.
   const folder = join(ROOT, 'dist', 'types', 'build', 'wasm');
   mkdirSync(folder, { recursive: true });
+  rmSync(join(ROOT, 'dist', 'types', 'build', 'wasm-hex.d.ts'));
   copyFileSync(join(ROOT, 'bindings', 'gradnorm.d.ts'), join(folder, 'gradnorm.d.ts'));
 }
 

@@ -2,7 +2,8 @@
 // before web/reduce.js, and the only place that throws on gradients. All of the user's code (getters,
 // iterators, proxies) runs here, so that nothing can interrupt or re-enter a reduction.
 import { GRADIENT_TYPES_IN_WORDS, isGradientType } from './dtypes.js';
-import { describe, typedArrayName } from './errors.js';
+import { describe } from './errors.js';
+import { isDetached, lengthOf, typedArrayName } from './typed-array.js';
 
 /**
  * @typedef {import('./dtypes.js').GradientArray} GradientArray
@@ -21,7 +22,7 @@ import { describe, typedArrayName } from './errors.js';
 /**
  * One gradient, one parameter, or any array, iterable, Map or plain record of these, nested as you like.
  * @typedef {Gradient | Parameter |
- *   { [Symbol.iterator](): Iterator<Gradients> } |
+ *   (object & { [Symbol.iterator](): Iterator<Gradients> }) |
  *   { readonly size: number, entries(): Iterator<[unknown, Gradients]> } |
  *   { readonly [name: string]: Gradients }} Gradients
  */
@@ -54,7 +55,7 @@ export function collect(gradients) {
   visit(arrays, gradients, null, undefined);
   for (let i = 0; i < arrays.length; ++i) {
     // A getter or an iterator may have transferred the buffer of an array that had been read already.
-    if (arrays[i].length === 0) {
+    if (lengthOf(arrays[i]) === 0) {
       throw new TypeError('one of the gradients lost its buffer while the others were read');
     }
   }
@@ -86,7 +87,7 @@ function visit(arrays, value, parent, key) {
 function visitArray(arrays, value, parent, key) {
   if (!isGradientType(typedArrayName(value))) throw notAGradient(value, parent, key);
   const array = /** @type {GradientArray} */ (value);
-  if (array.length > 0) arrays.push(array);
+  if (lengthOf(array) > 0) arrays.push(array);
   else if (isDetached(array)) {
     throw mistake(parent, key, `${describe(array)} on a detached buffer`, 'one that can be read');
   }
@@ -174,7 +175,7 @@ function enter(container, parent, key) {
  * @param {unknown} key
  */
 function notAGradient(value, parent, key) {
-  if (typeof value === 'number' && parent !== null && Array.isArray(parent.container)) {
+  if (typeof value === 'number' && key === 0 && parent !== null && Array.isArray(parent.container)) {
     return mistake(parent.parent, parent.key, 'an Array of numbers', EXPECTED);
   }
   return mistake(parent, key, describe(value), EXPECTED);
@@ -198,30 +199,16 @@ function mistake(parent, key, got, expected) {
 function nameOf(parent, key) {
   if (parent === null) return 'gradients';
   const prefix = nameOf(parent.parent, parent.key);
-  if (typeof key === 'number') return `${prefix}[${key}]`;
-  const name = typeof key === 'string' ? key : describe(key);
-  return /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name)
-    ? `${prefix}.${name}`
-    : `${prefix}[${JSON.stringify(name)}]`;
+  if (typeof key !== 'string') return `${prefix}[${typeof key === 'object' ? describe(key) : String(key)}]`;
+  return /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(key)
+    ? `${prefix}.${key}`
+    : `${prefix}[${JSON.stringify(key)}]`;
 }
 
 /** @param {object} value */
 function isRevoked(value) {
   try {
     Array.isArray(value);
-    return false;
-  } catch {
-    return true;
-  }
-}
-
-/**
- * A typed array on a detached buffer, or beyond the end of a shrunk one, is empty and has methods that throw.
- * @param {GradientArray} array
- */
-function isDetached(array) {
-  try {
-    array.keys();
     return false;
   } catch {
     return true;

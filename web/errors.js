@@ -1,19 +1,5 @@
-// web/errors.js: words for error messages. At the bottom of the pipeline: it imports nothing.
-
-// Brand checks that work on objects of other realms (iframes, vm contexts) and run no user code.
-const typedArrayPrototype = Object.getPrototypeOf(Int8Array.prototype);
-const typedArrayTag = /** @type {{ get: (this: unknown) => string | undefined }} */ (
-  Object.getOwnPropertyDescriptor(typedArrayPrototype, Symbol.toStringTag)
-).get;
-
-/**
- * The name of a typed array's type, such as 'Float32Array'; undefined for anything else.
- * @param {unknown} value
- * @returns {string | undefined}
- */
-export function typedArrayName(value) {
-  return typedArrayTag.call(value);
-}
+// web/errors.js: words for error messages. Near the bottom of the pipeline.
+import { typedArrayName } from './typed-array.js';
 
 /**
  * A short description of any value, for the "got" half of a message. Never throws.
@@ -48,7 +34,9 @@ function className(object) {
   }
   try {
     const name = /** @type {{ constructor?: { name?: unknown } }} */ (object).constructor?.name;
-    return typeof name === 'string' && name !== '' && name !== 'Object' ? shorten(name) : 'object';
+    const tag = Object.prototype.toString.call(object).slice(8, -1);
+    const word = shorten(typeof name === 'string' && name !== '' ? name : tag);
+    return word === 'Object' ? 'object' : word;
   } catch {
     return 'object';
   }

@@ -23,12 +23,17 @@ import { reduceNorm } from './reduce.js';
  * gradNorm([new Float32Array([3]), null, new Float32Array([4])]); // 5
  * gradNorm({ weight: new Float32Array([1, -2]), bias: null }, Infinity); // 2
  *
+ * @overload
  * @param {Gradients} gradients  one gradient, one parameter, or any array, iterable, Map or plain record of them
  * @param {number} [normType]    p: any number > 0, Infinity included; 2 if left out
  * @returns {number}
  * @throws {TypeError} if normType is not a number, or anything in gradients is not a gradient; the message
  *   names the place, what was found there and what is expected
  * @throws {RangeError} if normType is not greater than 0
+ */
+/**
+ * @param {Gradients} gradients
+ * @param {number} [normType]
  */
 export function gradNorm(gradients, normType = 2) {
   if (arguments.length === 0) throw new TypeError('gradNorm was called without gradients');

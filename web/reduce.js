@@ -1,6 +1,7 @@
 // web/reduce.js: gradients on the CPU to a norm. Second in the pipeline, after web/collect.js: packs the
 // arrays into the core's staging area and calls it once each time the area is full.
 import { FLOAT32, FLOAT64 } from './dtypes.js';
+import { lengthOf, pieceOf, typedArrayName } from './typed-array.js';
 import { getCore } from './wasm.js';
 
 /**
@@ -37,10 +38,10 @@ function pack(core, arrays) {
   let byteOffset = 0;
   for (let k = 0; k < arrays.length; ++k) {
     const array = arrays[k];
-    const { length } = array;
-    const dtype = array.BYTES_PER_ELEMENT === 4 ? FLOAT32 : FLOAT64;
+    const length = lengthOf(array);
+    const dtype = typedArrayName(array) === 'Float32Array' ? FLOAT32 : FLOAT64;
     const shift = dtype === FLOAT32 ? 2 : 3;
-    for (let start = 0; start < length; ) {
+    for (let start = 0; start < length;) {
       let count = (stagingBytes - byteOffset) >> shift;
       // A piece that does not end its array ends at a block, so that cutting changes no block's sum.
       if (count < length - start) count -= count % blockElements;
@@ -51,7 +52,14 @@ function pack(core, arrays) {
         byteOffset = 0;
         continue;
       }
-      copy(array, start, count, dtype === FLOAT32 ? core.float32 : core.float64, byteOffset >> shift);
+      const offset = byteOffset >> shift;
+      if (count <= LOOP_COPY_ELEMENTS) {
+        copyByLoop(array, start, count, dtype === FLOAT32 ? core.float32 : core.float64, offset);
+      } else if (dtype === FLOAT32) {
+        core.float32.set(count === length ? array : pieceOf(Float32Array, array, start, count), offset);
+      } else {
+        core.float64.set(count === length ? array : pieceOf(Float64Array, array, start, count), offset);
+      }
       const word = segmentCount * WORDS_PER_SEGMENT;
       segments[word] = byteOffset;
       segments[word + 1] = count;
@@ -71,11 +79,7 @@ function pack(core, arrays) {
  * @param {GradientArray} target
  * @param {number} offset
  */
-function copy(source, start, count, target, offset) {
-  if (count > LOOP_COPY_ELEMENTS) {
-    target.set(count === source.length ? source : source.subarray(start, start + count), offset);
-    return;
-  }
+function copyByLoop(source, start, count, target, offset) {
   let i = 0;
   for (; i + 4 <= count; i += 4) {
     target[offset + i] = source[start + i];

@@ -4,19 +4,16 @@ import { hex } from '../build/wasm-hex.js';
 
 /**
  * In hexadecimal rather than base64 because it compresses far better, 6.9 kB against 9.5 kB with Brotli:
- * a byte always looks the same.
+ * a byte always looks the same. Eight digits at a time, because this runs once and is never compiled.
  * @returns {Uint8Array<ArrayBuffer>}
  */
 export function readDefaultSync() {
   const bytes = new Uint8Array(hex.length / 2);
-  for (let i = 0; i < bytes.length; ++i) bytes[i] = digit(2 * i) * 16 + digit(2 * i + 1);
+  const words = new DataView(bytes.buffer);
+  const whole = bytes.length & ~3;
+  for (let i = 0; i < whole; i += 4) words.setUint32(i, parseInt(hex.slice(2 * i, 2 * i + 8), 16));
+  for (let i = whole; i < bytes.length; ++i) bytes[i] = parseInt(hex.slice(2 * i, 2 * i + 2), 16);
   return bytes;
-}
-
-/** @param {number} index */
-function digit(index) {
-  const code = hex.charCodeAt(index);
-  return code < 58 ? code - 48 : code - 87; // '0' to '9', 'a' to 'f'
 }
 
 /** @returns {Promise<Uint8Array<ArrayBuffer>>} */

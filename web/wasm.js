@@ -95,10 +95,7 @@ function checkSource(caller, source, accepts, expected) {
 function isModuleOrBytes(source) {
   const tag = Object.prototype.toString.call(source);
   return (
-    tag === '[object WebAssembly.Module]' ||
-    tag === '[object ArrayBuffer]' ||
-    tag === '[object SharedArrayBuffer]' ||
-    ArrayBuffer.isView(source)
+    tag === '[object WebAssembly.Module]' || tag === '[object ArrayBuffer]' || ArrayBuffer.isView(source)
   );
 }
 
@@ -140,7 +137,7 @@ async function resolve(source) {
  */
 async function compile(source) {
   try {
-    return isBytes(source) ? await WebAssembly.compile(source) : source;
+    return isBytes(source) ? await WebAssembly.compile(plainBytes(source)) : source;
   } catch (error) {
     throw cannotCompile(error);
   }
@@ -152,7 +149,7 @@ async function compile(source) {
  */
 function compileSync(source) {
   try {
-    return isBytes(source) ? new WebAssembly.Module(source) : source;
+    return isBytes(source) ? new WebAssembly.Module(plainBytes(source)) : source;
   } catch (error) {
     throw cannotCompile(error);
   }
@@ -164,6 +161,16 @@ function compileSync(source) {
  */
 function isBytes(source) {
   return Object.prototype.toString.call(source) !== '[object WebAssembly.Module]';
+}
+
+/**
+ * Some engines compile no DataView, and none a view of shared memory.
+ * @param {BufferSource} source
+ * @returns {ArrayBuffer | Uint8Array<ArrayBuffer>}
+ */
+function plainBytes(source) {
+  if (!ArrayBuffer.isView(source)) return source;
+  return new Uint8Array(source.buffer, source.byteOffset, source.byteLength).slice();
 }
 
 /** @param {unknown} cause */
@@ -193,14 +200,14 @@ function instantiate(module) {
       }
     },
   };
-  void createCore(embind);
-  if (failure !== undefined) {
-    const reason = /** @type {Error} */ (failure).message;
-    throw new Error(`gradnorm: this is not the WebAssembly module of this version: ${reason}`, {
-      cause: failure,
-    });
+  try {
+    void createCore(embind);
+    if (failure !== undefined) throw failure;
+    return viewOf(/** @type {EmbindModule} */ (/** @type {unknown} */ (embind)));
+  } catch (cause) {
+    const reason = /** @type {Error} */ (cause).message;
+    throw new Error(`gradnorm: this is not the WebAssembly module of this version: ${reason}`, { cause });
   }
-  return viewOf(/** @type {EmbindModule} */ (/** @type {unknown} */ (embind)));
 }
 
 /**
@@ -209,6 +216,7 @@ function instantiate(module) {
  */
 function viewOf(embind) {
   const { blockElements, stagingAddress, stagingBytes, segmentTableAddress, maxSegments } = embind;
+  if (typeof embind.finish !== 'function') throw new TypeError('it has other exports');
   const { buffer } = embind.HEAPU8; // never replaced: the memory does not grow
   return {
     blockElements,

@@ -1,6 +1,6 @@
-// The model behind `npm start` and the demo page: it makes the gradients that `gradNorm` measures.
-// Plain JavaScript without Node or DOM, so that it also runs in a Worker; forward and backward pass are
-// written by hand over Float32Array. It knows nothing of gradnorm; `parameters` is a record as that takes.
+// web/demo/char-rnn.js: the model behind `npm start` and the demo page: it makes the gradients that gradNorm
+// measures. Plain JavaScript without Node or DOM, so that it also runs in a Worker; forward and backward pass
+// are written by hand over Float32Array. It knows nothing of gradnorm; `parameters` is a record as that takes.
 //
 // A text becomes a run of rows, one for each predicted character, and a batch is its texts' rows one after
 // another. Hence no padding and no masks, and the gradient of a weight is one product over all the rows.

@@ -1,5 +1,6 @@
-// How `npm start` looks in a terminal: numbers, bars, sparklines and tables as strings, and one area of the
-// screen that is redrawn in place. Used by train.js alone; everything but LiveArea is a pure function.
+// web/demo/terminal.js: how `npm start` looks in a terminal: numbers, bars, sparklines and tables as strings,
+// and one area of the screen that is redrawn in place. Used by train.js alone; everything but LiveArea is a
+// pure function.
 
 const EIGHTHS = ' ▏▎▍▌▋▊▉█';
 const LEVELS = '▁▂▃▄▅▆▇█';

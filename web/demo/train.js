@@ -1,5 +1,6 @@
-// The program behind `npm start`: trains the network of char-rnn.js on first names and, as any training
-// script may, asks gradnorm at every step for the norm of its gradients, here for p = 1, 2 and Infinity.
+// web/demo/train.js: the program behind `npm start`: trains the network of char-rnn.js on first names and, as
+// any training script may, asks gradnorm at every step for the norm of its gradients, here for p = 1, 2 and
+// Infinity.
 
 import process from 'node:process';
 import { setImmediate as nextTurn } from 'node:timers/promises';
