@@ -1,0 +1,202 @@
+// tests/architecture.test.js: the floor plan. Every file stands on a floor and imports only from below.
+
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import { describe, test } from 'node:test';
+import ts from 'typescript';
+import { ROOT } from './support.js';
+
+/** The JavaScript, from the ground up: a new file is given its place here first. */
+const WEB_FLOORS = [
+  ['web/typed-array.js', 'web/dtypes.js'],
+  ['web/errors.js'],
+  ['web/url.js'],
+  ['web/source-inline.js', 'web/source-url.js'],
+  ['web/wasm.js', 'web/collect.js'],
+  ['web/reduce.js'],
+  ['web/norm.js'],
+  ['web/index.js'],
+  ['web/demo/char-rnn.js', 'web/demo/terminal.js'],
+  ['web/demo/train.js'],
+];
+
+/** What the build writes, below everything. */
+const GENERATED = ['build/wasm/gradnorm.js', 'build/wasm-hex.js'];
+
+/** The C++, likewise. */
+const CORE_FLOORS = [
+  ['src/bits.hpp'],
+  ['src/lanes.hpp'],
+  ['src/elementary.hpp', 'src/partial.hpp'],
+  ['src/kernels.hpp', 'src/norm.hpp'],
+  ['src/elementary.cpp', 'src/norm.cpp', 'src/partial.cpp'],
+  ['bindings/bindings.cpp'],
+];
+
+/** Headers for the core: nothing that allocates, throws, reads or writes. */
+const CORE_HEADERS = ['bit', 'cmath', 'cstddef', 'cstdint', 'cstring', 'limits', 'type_traits'];
+
+/**
+ * The files below a folder of the repository whose names end in one of these.
+ * @param {string} folder
+ * @param {string[]} endings
+ * @returns {string[]}
+ */
+function filesIn(folder, endings) {
+  return readdirSync(join(ROOT, folder), { withFileTypes: true })
+    .flatMap((entry) => {
+      const path = posix.join(folder, entry.name);
+      if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : filesIn(path, endings);
+      return endings.some((ending) => path.endsWith(ending)) ? [path] : [];
+    })
+    .sort();
+}
+
+const read = (/** @type {string} */ path) => readFileSync(join(ROOT, path), 'utf8');
+
+/**
+ * Everything that a JavaScript file imports, in code and in the types of its comments.
+ * @param {string} path
+ */
+function importsOf(path) {
+  const text = read(path);
+  const inCode = ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => fileName);
+  const inTypes = [...text.matchAll(/\bimport\('([^']+)'\)/g)].map(([, specifier]) => specifier);
+  return [...inCode, ...inTypes].map((specifier) =>
+    specifier.startsWith('.') ? posix.join(posix.dirname(path), specifier) : specifier,
+  );
+}
+
+/**
+ * Everything that a C++ file includes: its own kind by path, the others in angle brackets.
+ * @param {string} path
+ */
+function includesOf(path) {
+  return [...read(path).matchAll(/^\s*#\s*include\s*(?:"([^"]+)"|(<[^>]+>))/gm)].map(([, own, other]) =>
+    own === undefined ? other : posix.join(posix.dirname(path), own),
+  );
+}
+
+/**
+ * C++ without its comments.
+ * @param {string} path
+ */
+function codeOf(path) {
+  return read(path).replace(/\/\*[^]*?\*\/|\/\/.*/g, '');
+}
+
+/**
+ * @param {string[][]} floors
+ * @param {string} path
+ */
+function floorOf(floors, path) {
+  return floors.findIndex((floor) => floor.includes(path));
+}
+
+/**
+ * @param {string[][]} floors
+ * @param {string} path
+ * @param {string} imported
+ */
+function assertBelow(floors, path, imported) {
+  const floor = floorOf(floors, imported);
+  assert.notEqual(floor, -1, `${path} imports ${imported}, which is on no floor`);
+  assert.ok(floor < floorOf(floors, path), `${path} imports ${imported}, which is not below it`);
+}
+
+describe('JavaScript', () => {
+  const paths = WEB_FLOORS.flat();
+
+  test('every file has one floor', () => {
+    assert.deepEqual([...paths].sort(), filesIn('web', ['.js', '.mjs', '.cjs', '.ts']));
+  });
+
+  test('files import only from below', () => {
+    const imports = paths.flatMap((path) => importsOf(path).map((imported) => [path, imported]));
+    const ownImports = imports.filter(([, imported]) => /^(web|build|\.)/.test(imported));
+    assert.ok(ownImports.length >= 20, 'the imports are not seen');
+    for (const [path, imported] of ownImports) {
+      if (!GENERATED.includes(imported)) assertBelow(WEB_FLOORS, path, imported);
+    }
+  });
+
+  test('the library imports no package, not even of Node.js; only its demo imports it by name', () => {
+    for (const path of paths) {
+      const others = importsOf(path).filter((imported) => !/^(web|build)\//.test(imported));
+      if (!path.startsWith('web/demo/')) assert.deepEqual(others, [], path);
+    }
+    assert.ok(importsOf('web/demo/train.js').includes('gradnorm'));
+    assert.deepEqual(importsOf('web/demo/char-rnn.js'), []);
+  });
+
+  test('only the loader and its sources know what the build writes', () => {
+    const who = paths.filter((path) => importsOf(path).some((imported) => GENERATED.includes(imported)));
+    assert.deepEqual(who, ['web/source-inline.js', 'web/wasm.js']);
+  });
+
+  test('the oracle knows nothing of the library', () => {
+    assert.deepEqual(importsOf('tests/oracle.js'), []);
+    assert.doesNotMatch(read('tests/oracle.js'), /\bgradNorm\b|\bdist\/|\bweb\//);
+  });
+});
+
+describe('C++', () => {
+  const paths = CORE_FLOORS.flat();
+  const core = paths.filter((path) => path.startsWith('src/'));
+
+  test('every file has one floor', () => {
+    const endings = ['.cpp', '.hpp', '.h', '.c', '.cc'];
+    assert.deepEqual([...paths].sort(), [...filesIn('bindings', endings), ...filesIn('src', endings)]);
+  });
+
+  test('files include only from below', () => {
+    const includes = paths.flatMap((path) => includesOf(path).map((included) => [path, included]));
+    const ownIncludes = includes.filter(([, included]) => !included.startsWith('<'));
+    assert.ok(ownIncludes.length >= 12, 'the includes are not seen');
+    for (const [path, included] of ownIncludes) assertBelow(CORE_FLOORS, path, included);
+  });
+
+  test('the core includes nothing that allocates, throws, reads or writes', () => {
+    for (const path of core) {
+      const headers = includesOf(path).filter((included) => included.startsWith('<'));
+      const others = headers.filter((header) => !CORE_HEADERS.includes(header.slice(1, -1)));
+      assert.deepEqual(others, path === 'src/lanes.hpp' ? ['<wasm_simd128.h>'] : [], path);
+      assert.doesNotMatch(codeOf(path), /\b(new|delete|malloc|free|throw|try|catch|printf)\b/, path);
+    }
+  });
+
+  test('only the lanes know the target', () => {
+    for (const path of core) {
+      if (path === 'src/lanes.hpp') assert.match(codeOf(path), /__wasm_simd128__/);
+      else assert.doesNotMatch(codeOf(path), /^\s*#\s*(if|ifdef|ifndef|elif)\b|wasm/im, path);
+    }
+  });
+
+  test('the core knows nothing of JavaScript or Emscripten, the bindings only Embind', () => {
+    for (const path of core) {
+      assert.doesNotMatch(read(path), /javascript|embind|typed ?array/i, path);
+      assert.doesNotMatch(codeOf(path), /emscripten|\bEM_\w+/i, path);
+    }
+    const bindings = codeOf('bindings/bindings.cpp');
+    assert.doesNotMatch(bindings, /\bEM_\w+|\bval\b|typed_memory_view|javascript|<emscripten\.h>/i);
+    const headers = includesOf('bindings/bindings.cpp').filter((included) => included.startsWith('<'));
+    assert.deepEqual(headers, ['<emscripten/bind.h>', '<cstdint>']);
+  });
+});
+
+describe('a file opens by its own path and what it is for', () => {
+  for (const folder of ['web', 'web/demo', 'src', 'bindings', 'tools', 'tests']) {
+    test(folder, () => {
+      const paths = filesIn(folder, ['.js', '.cpp', '.hpp', '.d.ts']).filter(
+        (path) => folder !== 'web' || !path.startsWith('web/demo/'),
+      );
+      assert.ok(paths.length > 0);
+      const without = paths.filter((path) => {
+        const opening = `// ${path}: `;
+        return !read(path).startsWith(opening) || read(path).charAt(opening.length).trim() === '';
+      });
+      assert.deepEqual(without, []);
+    });
+  }
+});

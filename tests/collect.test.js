@@ -1,0 +1,810 @@
+// tests/collect.test.js: the door: what gradNorm accepts, what it refuses, and the words it finds for that.
+//
+// Where a test asks which arrays were read, p is 1 and the elements are powers of two: the norm is their sum,
+// exactly, and tells which of them were counted and how often.
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { runInNewContext } from 'node:vm';
+import { gradNorm } from 'gradnorm';
+
+const EXPECTED =
+  'a Float32Array or Float64Array, an object whose grad is one, a list, Map or plain record of these, or null';
+const EXPECTED_GRAD = 'a Float32Array or Float64Array, or null';
+
+/** More elements than the staging area holds, so that the array is read in pieces. */
+const MANY = 300_001;
+
+const f32 = (/** @type {number[]} */ ...elements) => Float32Array.of(...elements);
+const f64 = (/** @type {number[]} */ ...elements) => Float64Array.of(...elements);
+
+/** Hides from the type checker what is wrong on purpose. */
+const untyped = (/** @type {unknown} */ value) => /** @type {any} */ (value);
+
+/** The next call after anything gives the right answer. */
+function assertWorks() {
+  assert.equal(gradNorm([f32(3), null, f64(4)]), 5);
+  assert.equal(gradNorm(f32(-7, 2), Infinity), 7);
+}
+
+/**
+ * @param {unknown} gradients
+ * @param {string} message
+ */
+function assertRefused(gradients, message) {
+  assert.throws(() => gradNorm(untyped(gradients)), { name: 'TypeError', message });
+  assertWorks();
+}
+
+/**
+ * Asserts that exactly this error comes through, the same object.
+ * @param {() => unknown} call
+ * @param {unknown} error
+ */
+function assertThrowsThis(call, error) {
+  let thrown = /** @type {unknown} */ (assertThrowsThis);
+  try {
+    call();
+  } catch (caught) {
+    thrown = caught;
+  }
+  assert.equal(thrown, error);
+  assertWorks();
+}
+
+/**
+ * @param {unknown} gradients
+ * @param {number} sum
+ */
+function assertSum(gradients, sum) {
+  assert.equal(gradNorm(untyped(gradients), 1), sum);
+}
+
+function detached() {
+  const array = f32(1, 2);
+  structuredClone(array.buffer, { transfer: [array.buffer] });
+  return array;
+}
+
+/** @param {object} target */
+function revoked(target) {
+  const { proxy, revoke } = Proxy.revocable(target, {});
+  revoke();
+  return proxy;
+}
+
+/** @param {object} parameter  @param {string} name  @param {() => unknown} get */
+function withGetter(parameter, name, get) {
+  return Object.defineProperty(parameter, name, { get, enumerable: true, configurable: true });
+}
+
+describe('accepted', () => {
+  test('one gradient', () => {
+    assert.equal(gradNorm(f32(3, -4)), 5);
+    assert.equal(gradNorm(f64(3, -4)), 5);
+  });
+
+  test('one parameter, with or without a gradient', () => {
+    assertSum({ grad: f32(1, 2) }, 3);
+    assertSum({ grad: null }, 0);
+    assertSum({ grad: undefined }, 0);
+    assertSum({ grad: f32(1), data: 'anything', shape: [1], name: 'w' }, 1);
+  });
+
+  test('class instances with a grad property or getter, own or inherited, even if they are iterable', () => {
+    class Parameter {
+      #gradient = f32(2);
+      get grad() {
+        return this.#gradient;
+      }
+    }
+    class Row extends Parameter {
+      *[Symbol.iterator]() {
+        yield 'elements, not gradients';
+      }
+    }
+    class Weight {
+      grad = f64(4);
+    }
+    assertSum(new Parameter(), 2);
+    assertSum([new Parameter(), new Row(), new Weight(), Object.create(new Weight())], 12);
+  });
+
+  test('arrays, Sets, generators and iterables, in any nesting', () => {
+    assertSum([f32(1), f32(2), f64(4)], 7);
+    assertSum(new Set([f32(1), f64(2)]), 3);
+    assertSum([[f32(1)], [[f32(2)], new Set([[f32(4)]])], { grad: f32(8) }], 15);
+    assertSum({ [Symbol.iterator]: () => [f32(1), [f32(2)]].values() }, 3);
+    assertSum([f32(1), f32(2)].values(), 3);
+    const nested = (function* () {
+      yield f32(1);
+      yield (function* () {
+        yield { grad: f32(2) };
+        yield null;
+      })();
+    })();
+    assertSum(nested, 3);
+  });
+
+  test('Maps and records of gradients, parameters, Maps and records', () => {
+    assertSum(new Map([['a', f32(1)]]), 1);
+    assertSum({ a: f32(1), b: f32(2) }, 3);
+    assertSum({ fc1: { weight: f32(1), bias: { grad: f32(2) } }, fc2: new Map([[7, [f32(4)]]]) }, 7);
+    const bare = Object.assign(Object.create(null), { a: f32(1), b: Object.create(null) });
+    assertSum(bare, 1);
+    assertSum(Object.freeze({ a: f32(1) }), 1);
+    assertSum(new Map([[{}, { b: f32(1) }]]), 1);
+  });
+
+  test('subclasses of Array, Set and Map', () => {
+    class List extends Array {}
+    class Bag extends Set {}
+    class Dictionary extends Map {}
+    assertSum(List.of(f32(1), null, f32(2)), 3);
+    assertSum(new Bag([f32(1)]), 1);
+    assertSum(new Dictionary([['a', f32(1)]]), 1);
+  });
+
+  test('the elements of records that are no names are left alone: inherited, symbols, not enumerable', () => {
+    const record = { a: f32(1), [Symbol('b')]: 'not a gradient' };
+    Object.defineProperty(record, 'c', { value: 'not a gradient', enumerable: false });
+    assertSum(record, 1);
+    const inherits = Object.create(Object.assign(Object.create(null), { b: 'not a gradient' }));
+    assertSum(Object.assign(inherits, { a: f32(1) }), 1);
+    assertSum(Object.assign([f32(1)], { name: 'not a gradient' }), 1);
+    assertSum(JSON.parse('{ "__proto__": null }'), 0);
+  });
+
+  test('null, undefined and holes are skipped wherever a gradient may be', () => {
+    assert.equal(gradNorm(null), 0);
+    assert.equal(gradNorm(undefined), 0);
+    for (const nothing of [[], {}, new Set(), new Map(), [null], [undefined], { a: null }, [[], {}, [[]]]]) {
+      for (const p of [0.5, 1, 2, 3, Infinity]) assert.equal(gradNorm(untyped(nothing), p), 0);
+    }
+    assertSum([, null, f32(1), , undefined, f32(2), ,], 3);
+    assertSum(new Array(1000), 0);
+    assertSum(new Set([null, f32(1), undefined]), 1);
+    const map = new Map(Object.entries({ a: null, b: f32(1), c: undefined }));
+    assertSum(map, 1);
+    assertSum({ a: undefined, b: { grad: null }, c: f32(1) }, 1);
+  });
+
+  test('arrays without elements count nothing', () => {
+    assertSum(f32(), 0);
+    assertSum([f32(), f64(), f32(1), new Float64Array(0)], 1);
+  });
+
+  test('what is listed twice counts twice', () => {
+    const array = f32(1);
+    const list = [array, f32(2)];
+    assertSum([array, array], 2);
+    assertSum([array, array.subarray(0), new Float32Array(array.buffer)], 3);
+    assertSum([list, list, { again: list, map: new Map([['a', list]]) }], 12);
+    assertSum(new Set([array, array]), 1);
+  });
+
+  test('a generator is consumed once', () => {
+    let started = 0;
+    const generator = (function* () {
+      started += 1;
+      yield f32(1);
+      yield f32(2);
+    })();
+    assertSum(generator, 3);
+    assertSum(generator, 0);
+    assert.equal(started, 1);
+  });
+
+  test('an iterator that ends by itself is not closed', () => {
+    let closed = 0;
+    const values = [f32(1), f32(2)].values();
+    const iterator = { next: () => values.next(), return: () => ({ done: true, value: (closed += 1) }) };
+    assertSum({ [Symbol.iterator]: () => iterator }, 3);
+    assert.equal(closed, 0);
+  });
+
+  test('every getter is asked once', () => {
+    let reads = 0;
+    const get = () => {
+      reads += 1;
+      return f32(1);
+    };
+    const list = withGetter([null], '0', get);
+    assertSum([withGetter({}, 'grad', get), withGetter({}, 'weight', get), list], 3);
+    assert.equal(reads, 3);
+  });
+
+  test('typed arrays, Maps, Sets, lists, generators and records of another realm', () => {
+    const foreign = (/** @type {string} */ code) => runInNewContext(code);
+    assertSum(foreign('Float32Array.of(1, 2)'), 3);
+    assertSum(foreign('Float64Array.of(1, 2)'), 3);
+    assertSum(foreign('new Map([["a", Float32Array.of(1)], ["b", null]])'), 1);
+    assertSum(foreign('new Set([Float32Array.of(1)])'), 1);
+    assertSum(foreign('[Float32Array.of(1), , [Float64Array.of(2)]]'), 3);
+    assertSum(foreign('({ a: Float32Array.of(1), b: { grad: Float32Array.of(2) } })'), 3);
+    assertSum(foreign('Object.assign(Object.create(null), { a: Float32Array.of(1) })'), 1);
+    assertSum(foreign('(function* () { yield Float32Array.of(1); yield Float32Array.of(2); })()'), 3);
+    assertSum(foreign('class P { grad = Float32Array.of(1); } new P()'), 1);
+    const big = foreign(`new Float32Array(${MANY}).fill(1)`);
+    assertSum([big, f32(2)], MANY + 2);
+  });
+
+  test('views with offsets read their own elements alone', () => {
+    const { buffer } = f32(1, 2, 4, 8, 16);
+    assertSum(new Float32Array(buffer, 4, 2), 6);
+    assertSum([new Float32Array(buffer, 12), new Float32Array(buffer, 0, 1)], 25);
+    assertSum(new Float64Array(f64(1, 2, 4).buffer, 8), 6);
+    const big = new Float32Array(MANY + 2).fill(1);
+    big[0] = big[MANY + 1] = NaN;
+    assertSum(big.subarray(1, MANY + 1), MANY);
+  });
+
+  test('views of shared memory, small and large', () => {
+    const shared = new Float32Array(new SharedArrayBuffer(4 * MANY)).fill(1);
+    assertSum(shared, MANY);
+    assertSum([shared.subarray(7, 9), new Float64Array(new SharedArrayBuffer(16)).fill(1)], 4);
+  });
+
+  test('views of resizable buffers, at the length they have now', (t) => {
+    if (!('resize' in ArrayBuffer.prototype)) return t.skip('this engine has no resizable buffers');
+    const resizable = (/** @type {number} */ bytes, /** @type {number} */ maxByteLength) =>
+      new (untyped(ArrayBuffer))(bytes, { maxByteLength });
+    const buffer = resizable(8, 32);
+    const tracking = new Float32Array(buffer);
+    const fixed = new Float32Array(buffer, 0, 1);
+    tracking.set([1, 2]);
+    assertSum([tracking, fixed], 4);
+    buffer.resize(16);
+    tracking.set([1, 2, 4, 8]);
+    assertSum([tracking, fixed], 16);
+    buffer.resize(0);
+    assertSum(tracking, 0);
+    const growable = new (untyped(SharedArrayBuffer))(8, { maxByteLength: 16 });
+    const grown = new Float32Array(growable).fill(1);
+    growable.grow(16);
+    assertSum(grown.fill(1), 4);
+    const large = resizable(4 * MANY, 8 * MANY);
+    assertSum(new Float32Array(large).fill(1), MANY);
+  });
+
+  test('subclasses of Float32Array and Float64Array, small and large', () => {
+    class Gradient32 extends Float32Array {}
+    class Gradient64 extends Float64Array {}
+    assertSum([Gradient32.of(1, 2), Gradient64.of(4)], 7);
+    assertSum([new Gradient32(MANY).fill(1), new Gradient64(MANY).fill(1)], 2 * MANY);
+  });
+
+  test("a subclass's own constructor is never called, however long the array", () => {
+    class Gradient extends Float32Array {
+      /** @param {number} length */
+      constructor(length) {
+        super(length);
+        constructed += 1;
+      }
+    }
+    let constructed = 0;
+    const gradient = new Gradient(MANY).fill(1);
+    assertSum(gradient, MANY);
+    assert.equal(constructed, 1);
+  });
+
+  test('a Symbol.species of a subclass is never asked, so that it cannot re-enter', () => {
+    class Gradient extends Float32Array {
+      static get [Symbol.species]() {
+        gradNorm(f32(1024));
+        return Float32Array;
+      }
+    }
+    assertSum([f32(1), new Gradient(MANY).fill(1)], MANY + 1);
+  });
+
+  test('an overridden length, byteOffset or keys does not fool it', () => {
+    class Gradient extends Float32Array {
+      /** @override */
+      get length() {
+        return 1e6;
+      }
+    }
+    assertSum(new Gradient([1, 2]), 3);
+    assertSum(Object.defineProperty(f32(1, 2), 'length', { value: 1 }), 3);
+    assertSum(Object.defineProperty(f32(), 'keys', { value: null }), 0);
+    assertSum(Object.defineProperty(new Float32Array(MANY).fill(1), 'subarray', { value: null }), MANY);
+  });
+
+  test('ten million nulls have norm 0 within seconds', () => {
+    const start = performance.now();
+    assertSum(new Array(1e7).fill(null), 0);
+    assert.ok(performance.now() - start < 5000);
+  });
+
+  test('100 levels of nesting below the first', () => {
+    /** @type {unknown} */
+    let lists = f32(1);
+    /** @type {unknown} */
+    let records = f32(1);
+    for (let i = 0; i < 101; ++i) {
+      lists = [lists];
+      records = { a: records };
+    }
+    assertSum(lists, 1);
+    assertSum(records, 1);
+  });
+});
+
+describe('refused', () => {
+  class Tensor {
+    data = f32(1);
+  }
+
+  /** @type {[got: string, make: () => unknown][]} */
+  const BAD = [
+    ['"abc" (a string)', () => 'abc'],
+    ['"" (a string)', () => ''],
+    [`"${'x'.repeat(39)}…" (a string)`, () => 'x'.repeat(1e6)],
+    ['12n (a bigint)', () => 12n],
+    ['Symbol(w) (a symbol)', () => Symbol('w')],
+    ['true (a boolean)', () => true],
+    ['false (a boolean)', () => false],
+    ['a function', () => () => f32(1)],
+    ['a function', () => Tensor],
+    ['a BigInt64Array', () => new BigInt64Array(1)],
+    ['a BigUint64Array', () => new BigUint64Array(0)],
+    ['a DataView', () => new DataView(new ArrayBuffer(4))],
+    ['an Int32Array', () => new Int32Array(1)],
+    ['an Int8Array', () => new Int8Array(1)],
+    ['a Uint16Array', () => new Uint16Array(1)],
+    ['a Uint8Array', () => Buffer.alloc(4)],
+    ['an ArrayBuffer', () => new ArrayBuffer(4)],
+    ['a SharedArrayBuffer', () => new SharedArrayBuffer(4)],
+    ['a Tensor', () => new Tensor()],
+    ['a Date', () => new Date(0)],
+    ['a Promise', () => Promise.resolve(f32(1))],
+    ['a RegExp', () => /x/],
+    ['an Error', () => new Error('not a gradient')],
+    ['a WeakMap', () => new WeakMap()],
+    ['a Number', () => Object(1)],
+    ['a Date', () => runInNewContext('new Date(0)')],
+    ['a Tensor', () => runInNewContext('class Tensor {}; new Tensor()')],
+    ['an Int32Array', () => runInNewContext('new Int32Array(1)')],
+    ['an object', () => new (class {})()],
+    ['an object', () => Object.create({ constructor: { name: 7 } })],
+    ['a revoked Proxy', () => revoked({})],
+    ['a revoked Proxy', () => revoked([])],
+    ['a revoked Proxy', () => revoked(f32(1))],
+    ['a revoked Proxy', () => revoked(new Map())],
+  ];
+
+  for (const [got, make] of BAD) {
+    test(`${got}, at the top and inside`, () => {
+      assertRefused(make(), `gradients is ${got}; expected ${EXPECTED}`);
+      assertRefused([f32(1), null, make()], `gradients[2] is ${got}; expected ${EXPECTED}`);
+      assertRefused({ fc1: { weight: make() } }, `gradients.fc1.weight is ${got}; expected ${EXPECTED}`);
+      assertRefused(new Map([['w', make()]]), `gradients.w is ${got}; expected ${EXPECTED}`);
+      assertRefused(new Set([null, make()]), `gradients[1] is ${got}; expected ${EXPECTED}`);
+      assertRefused([f32(1), make()].values(), `gradients[1] is ${got}; expected ${EXPECTED}`);
+    });
+  }
+
+  for (const number of [3, NaN, 0, Infinity]) {
+    test(`the number ${number}, by its own place unless an array begins with it`, () => {
+      const got = `${number} (a number)`;
+      assertRefused(number, `gradients is ${got}; expected ${EXPECTED}`);
+      assertRefused({ a: number }, `gradients.a is ${got}; expected ${EXPECTED}`);
+      assertRefused(new Set([number]), `gradients[0] is ${got}; expected ${EXPECTED}`);
+      assertRefused([number, 1], `gradients is an Array of numbers; expected ${EXPECTED}`);
+      assertRefused([f32(1), [number]], `gradients[1] is an Array of numbers; expected ${EXPECTED}`);
+      assertRefused({ w: [[number]] }, `gradients.w[0] is an Array of numbers; expected ${EXPECTED}`);
+      assertRefused([f32(1), null, number], `gradients[2] is ${got}; expected ${EXPECTED}`);
+    });
+  }
+
+  test('an asynchronous generator, by its name', () => {
+    const generator = (async function* () {})();
+    assertRefused(generator, `gradients is an AsyncGenerator; expected ${EXPECTED}`);
+  });
+
+  test('a grad that is not a gradient', () => {
+    /** @type {[got: string, grad: unknown][]} */
+    const grads = [
+      ['an Array', [1, 2]],
+      ['an Array', [f32(1)]],
+      ['an object', { weight: f32(1) }],
+      ['a Map', new Map([['a', f32(1)]])],
+      ['3 (a number)', 3],
+      ['"abc" (a string)', 'abc'],
+      ['a function', () => f32(1)],
+      ['an object', { grad: f32(1) }],
+      ['a Tensor', new Tensor()],
+      ['a revoked Proxy', revoked({})],
+    ];
+    for (const [got, grad] of grads) {
+      assertRefused({ grad }, `gradients.grad is ${got}; expected ${EXPECTED_GRAD}`);
+      assertRefused([null, f32(1), { grad }], `gradients[2].grad is ${got}; expected ${EXPECTED_GRAD}`);
+      assertRefused({ w: { grad } }, `gradients.w.grad is ${got}; expected ${EXPECTED_GRAD}`);
+    }
+    const message = `gradients[0].grad is an Int32Array; expected ${EXPECTED}`;
+    assertRefused([{ grad: new Int32Array(1) }], message);
+  });
+
+  test('detached buffers, even of arrays that were empty, and views that no longer fit', () => {
+    const message = (/** @type {string} */ place, type = 'Float32Array') =>
+      `${place} is a ${type} on a detached buffer; expected one that can be read`;
+    assertRefused(detached(), message('gradients'));
+    assertRefused([f32(1), detached()], message('gradients[1]'));
+    assertRefused({ fc1: { grad: detached() } }, message('gradients.fc1.grad'));
+    const empty = f64();
+    structuredClone(empty.buffer, { transfer: [empty.buffer] });
+    assertRefused(empty, message('gradients', 'Float64Array'));
+    if ('resize' in ArrayBuffer.prototype) {
+      const buffer = new (untyped(ArrayBuffer))(16, { maxByteLength: 16 });
+      const view = new Float32Array(buffer, 8, 2);
+      buffer.resize(8);
+      assertRefused([view], message('gradients[0]'));
+    }
+  });
+
+  test('no gradients argument at all', () => {
+    assert.throws(() => untyped(gradNorm)(), {
+      name: 'TypeError',
+      message: 'gradNorm was called without gradients',
+    });
+    assertWorks();
+  });
+
+  test('circles', () => {
+    const message = (/** @type {string} */ place, /** @type {string} */ origin) =>
+      `${place} is the same object as ${origin}; expected a tree without circles`;
+    /** @type {Record<string, unknown>} */
+    const record = { a: {} };
+    record.a = { b: record };
+    assertRefused(record, message('gradients.a.b', 'gradients'));
+    assertRefused([f32(1), record], message('gradients[1].a.b', 'gradients[1]'));
+    /** @type {unknown[]} */
+    const list = [f32(1)];
+    list.push([list]);
+    assertRefused(list, message('gradients[1][0]', 'gradients'));
+    const map = new Map();
+    map.set('self', map);
+    assertRefused(map, message('gradients.self', 'gradients'));
+    const set = new Set();
+    set.add(set);
+    assertRefused({ set }, message('gradients.set[0]', 'gradients.set'));
+    /** @type {{ grad: unknown }} */
+    const parameter = { grad: null };
+    parameter.grad = parameter;
+    assertRefused(parameter, `gradients.grad is an object; expected ${EXPECTED_GRAD}`);
+  });
+
+  test('101 levels of nesting below the first, endless ones included', () => {
+    const got = 'nested 101 levels deep; expected at most 100 levels';
+    /** @type {unknown} */
+    let lists = f32(1);
+    for (let i = 0; i < 102; ++i) lists = [lists];
+    assertRefused(lists, `gradients${'[0]'.repeat(101)} is ${got}`);
+    /** @returns {object} */
+    const endless = () => withGetter({}, 'a', endless);
+    assertRefused(endless(), `gradients${'.a'.repeat(101)} is ${got}`);
+    const generators = /** @returns {Generator<unknown>} */ function* () {
+      yield generators();
+    };
+    assertRefused(generators(), `gradients${'[0]'.repeat(101)} is ${got}`);
+  });
+});
+
+describe('places', () => {
+  const refused = `is true (a boolean); expected ${EXPECTED}`;
+
+  test('record names: dots for identifiers, quotes for the rest', () => {
+    /** @type {[name: string, place: string][]} */
+    const names = [
+      ['weight', 'gradients.weight'],
+      ['$w_1', 'gradients.$w_1'],
+      ['größe', 'gradients.größe'],
+      ['fc1/weight', 'gradients["fc1/weight"]'],
+      ['fc1.weight', 'gradients["fc1.weight"]'],
+      ['0', 'gradients["0"]'],
+      ['1st', 'gradients["1st"]'],
+      ['', 'gradients[""]'],
+      ['a "b"\n', 'gradients["a \\"b\\"\\n"]'],
+      ['constructor', 'gradients.constructor'],
+    ];
+    for (const [name, place] of names) {
+      assertRefused({ [name]: true }, `${place} ${refused}`);
+      assertRefused(new Map([[name, true]]), `${place} ${refused}`);
+    }
+    assertRefused(JSON.parse('{ "__proto__": true }'), `gradients.__proto__ ${refused}`);
+  });
+
+  test('Map keys that are numbers look like indices', () => {
+    assertRefused(new Map([[7, true]]), `gradients[7] ${refused}`);
+    assertRefused(new Map([[-1.5, true]]), `gradients[-1.5] ${refused}`);
+    assertRefused(new Map([[NaN, [null, true]]]), `gradients[NaN][1] ${refused}`);
+  });
+
+  test('Map keys that are neither strings nor numbers stand without quotes', () => {
+    assertRefused(new Map([[Symbol('w'), true]]), `gradients[Symbol(w)] ${refused}`);
+    assertRefused(new Map([[{}, true]]), `gradients[an object] ${refused}`);
+    assertRefused(new Map([[new Date(0), true]]), `gradients[a Date] ${refused}`);
+    assertRefused(new Map([[f32(1), true]]), `gradients[a Float32Array] ${refused}`);
+    assertRefused(new Map([[revoked({}), true]]), `gradients[a revoked Proxy] ${refused}`);
+  });
+
+  test('indices count what was skipped, and paths join', () => {
+    const model = { layers: [null, new Map([['fc1/weight', new Set([null, [undefined, true]])]])] };
+    assertRefused(model, `gradients.layers[1]["fc1/weight"][1][1] ${refused}`);
+    assertRefused([, , f32(1), true], `gradients[3] ${refused}`);
+  });
+
+  test('words for a hostile object never fail', () => {
+    const hostile = new (class {})();
+    withGetter(hostile, 'constructor', () => {
+      throw new Error('no');
+    });
+    assertRefused([hostile], `gradients[0] is an object; expected ${EXPECTED}`);
+  });
+});
+
+describe('what the user throws', () => {
+  const mine = new RangeError('mine');
+  const fail = () => {
+    throw mine;
+  };
+
+  test("a getter's own error comes through unchanged", () => {
+    assertThrowsThis(() => gradNorm(untyped(withGetter({}, 'grad', fail))), mine);
+    assertThrowsThis(() => gradNorm(untyped([f32(1), withGetter({}, 'weight', fail)])), mine);
+    assertThrowsThis(() => gradNorm(untyped(withGetter([f32(1), null], '1', fail))), mine);
+    const symbolIterator = Object.defineProperty({}, Symbol.iterator, { get: fail });
+    assertThrowsThis(() => gradNorm(untyped(symbolIterator)), mine);
+    assertThrowsThis(() => gradNorm(untyped(new Proxy({}, { has: fail }))), mine);
+    assertThrowsThis(() => gradNorm(untyped(new Proxy([f32(1)], { get: fail }))), mine);
+  });
+
+  test('so does a thrown string', () => {
+    const get = () => {
+      throw 'text';
+    };
+    assertThrowsThis(() => gradNorm(untyped(withGetter({}, 'grad', get))), 'text');
+  });
+
+  /**
+   * An iterable of gradients that counts how often it is closed.
+   * @param {() => IteratorResult<unknown, unknown>} next
+   * @param {() => void} [onReturn]
+   */
+  function closable(next, onReturn = () => {}) {
+    const iterable = {
+      closed: 0,
+      [Symbol.iterator]: () => ({
+        next,
+        return() {
+          iterable.closed += 1;
+          onReturn();
+          return { done: true, value: undefined };
+        },
+      }),
+    };
+    return iterable;
+  }
+
+  /** @param {unknown[]} items  the last of them is the function that ends it all */
+  function nextOf(...items) {
+    const values = items.values();
+    return () => {
+      const { value } = values.next();
+      return typeof value === 'function' ? value() : { done: false, value };
+    };
+  }
+
+  test('an iterator whose next throws midway is closed once', () => {
+    const iterable = closable(nextOf(f32(1), f32(2), fail));
+    assertThrowsThis(() => gradNorm(untyped(iterable)), mine);
+    assert.equal(iterable.closed, 1);
+  });
+
+  test('an iterator that yields bad input is closed once, and all around it too', () => {
+    const inner = closable(nextOf(f32(1), 'bad'));
+    const outer = closable(nextOf(null, inner));
+    assertRefused(outer, `gradients[1][1] is "bad" (a string); expected ${EXPECTED}`);
+    assert.equal(inner.closed, 1);
+    assert.equal(outer.closed, 1);
+  });
+
+  test('the first error wins over one that return() throws', () => {
+    const other = new Error('other');
+    const throwOther = () => {
+      throw other;
+    };
+    const bad = closable(nextOf('bad'), throwOther);
+    assertRefused(bad, `gradients[0] is "bad" (a string); expected ${EXPECTED}`);
+    const broken = closable(nextOf(f32(1), fail), throwOther);
+    assertThrowsThis(() => gradNorm(untyped(broken)), mine);
+    assert.deepEqual([bad.closed, broken.closed], [1, 1]);
+  });
+
+  test('an iterator without return() may fail as well', () => {
+    const iterable = { [Symbol.iterator]: () => ({ next: nextOf('bad') }) };
+    assertRefused(iterable, `gradients[0] is "bad" (a string); expected ${EXPECTED}`);
+  });
+
+  test('the finally block of a generator runs', () => {
+    let released = 0;
+    const generator = (function* () {
+      try {
+        yield f32(1);
+        yield new Int32Array(1);
+        yield f32(2);
+      } finally {
+        released += 1;
+      }
+    })();
+    assertRefused(generator, `gradients[1] is an Int32Array; expected ${EXPECTED}`);
+    assert.equal(released, 1);
+    assert.equal(generator.next().done, true);
+  });
+});
+
+describe('code of the user that meddles', () => {
+  test('a list that grows while it is read is read to its first length', () => {
+    /** @type {unknown[]} */
+    const list = [f32(1), null, f32(4)];
+    const grow = () => {
+      list.push(f32(8));
+      return f32(2);
+    };
+    withGetter(list, '1', grow);
+    assertSum(list, 7);
+  });
+
+  test('a list that shrinks while it is read has holes', () => {
+    /** @type {unknown[]} */
+    const list = [f32(1), null, f32(4), f32(8)];
+    const shrink = () => {
+      list.length = 3;
+      return f32(2);
+    };
+    list[1] = withGetter({}, 'grad', shrink);
+    assertSum(list, 7);
+  });
+
+  test('a getter that adds names to its record: those that were there are read', () => {
+    /** @type {Record<string, unknown>} */
+    const record = { a: null, b: f32(2) };
+    const add = () => {
+      record.c = f32(4);
+      return f32(1);
+    };
+    withGetter(record, 'a', add);
+    assertSum(record, 3);
+  });
+
+  test('a getter that detaches an array read before', () => {
+    const message = 'one of the gradients lost its buffer while the others were read';
+    for (const array of [f32(1), new Float32Array(MANY)]) {
+      const detach = () => {
+        structuredClone(array.buffer, { transfer: [array.buffer] });
+        return f32(2);
+      };
+      assertRefused([array, withGetter({}, 'grad', detach)], message);
+    }
+  });
+
+  test('a getter that shrinks the buffer of an array read before', (t) => {
+    if (!('resize' in ArrayBuffer.prototype)) return t.skip('this engine has no resizable buffers');
+    const buffer = new (untyped(ArrayBuffer))(16, { maxByteLength: 16 });
+    const tracking = new Float32Array(buffer).fill(1);
+    const shrink = () => {
+      buffer.resize(4);
+      return f32(2);
+    };
+    assertSum([tracking, withGetter({}, 'grad', shrink)], 3);
+  });
+
+  test('a getter and a generator that call gradNorm: each call has its own answer', () => {
+    /** @type {number[]} */
+    const inner = [];
+    const parameter = {
+      get grad() {
+        inner.push(gradNorm([f64(3), new Float32Array(MANY), f32(4)]), gradNorm(f32(9), Infinity));
+        return f32(2);
+      },
+    };
+    const generator = (function* () {
+      yield f32(1);
+      inner.push(gradNorm({ a: f32(3), b: f32(4) }, 1));
+      yield parameter;
+      yield new Float32Array(MANY).fill(1);
+    })();
+    assertSum([generator, f64(4)], MANY + 7);
+    assert.deepEqual(inner, [7, 5, 9]);
+  });
+});
+
+describe('normType', () => {
+  const expected = 'expected a number > 0 or Infinity';
+
+  /** @type {[normType: unknown, got: string][]} */
+  const NOT_NUMBERS = [
+    ['2', '"2" (a string)'],
+    [null, 'null'],
+    [2n, '2n (a bigint)'],
+    [{}, 'an object'],
+    [[], 'an Array'],
+    [[2], 'an Array'],
+    [true, 'true (a boolean)'],
+    [Symbol('p'), 'Symbol(p) (a symbol)'],
+    [() => 2, 'a function'],
+    [Object(2), 'a Number'],
+    [revoked({}), 'a revoked Proxy'],
+  ];
+
+  /**
+   * @param {unknown} normType
+   * @param {{ name: string, message: string }} error
+   */
+  function assertNormTypeRefused(normType, error) {
+    let started = false;
+    const generator = (function* () {
+      started = true;
+      yield 'not a gradient';
+    })();
+    assert.throws(() => gradNorm(untyped(generator), untyped(normType)), error);
+    assert.throws(() => gradNorm(untyped('not a gradient'), untyped(normType)), error);
+    assert.equal(started, false);
+    assertWorks();
+  }
+
+  for (const [normType, got] of NOT_NUMBERS) {
+    test(`${got} is a TypeError before any gradient is read`, () => {
+      assertNormTypeRefused(normType, { name: 'TypeError', message: `normType is ${got}; ${expected}` });
+    });
+  }
+
+  for (const normType of [NaN, 0, -0, -1, -Number.MIN_VALUE, -Infinity]) {
+    const name = Object.is(normType, -0) ? '-0' : String(normType);
+    test(`${name} is a RangeError before any gradient is read`, () => {
+      const message = `normType is ${normType}; ${expected}`;
+      assertNormTypeRefused(normType, { name: 'RangeError', message });
+    });
+  }
+
+  test('undefined is 2', () => {
+    assert.equal(gradNorm(f32(3, 4), undefined), 5);
+  });
+});
+
+describe('gradients after gradNorm', () => {
+  const NORM_TYPES = [0.5, 1, 1.5, 2, 3, 7.3, 100, Infinity];
+
+  test('have the same bits as before, NaN payloads, zeros and subnormals included', () => {
+    const words = [
+      0x7fc00001, 0x7f800001, 0xffc12345, 0xff800000, 0x80000000, 1, 0x807fffff, 0x7f7fffff, 1, 0xfff00001,
+    ];
+    for (const count of [10, 40, 70_000]) {
+      const bits = Uint32Array.from({ length: count }, (_, i) => words[i % words.length]);
+      for (const Type of [Float32Array, Float64Array]) {
+        const gradient = new Type(bits.slice().buffer);
+        for (const p of NORM_TYPES) {
+          assert.ok(Number.isNaN(gradNorm([gradient, { grad: gradient }], p)));
+          assert.deepEqual(new Uint32Array(gradient.buffer), bits);
+        }
+      }
+    }
+  });
+
+  test('so have the elements beside a view', () => {
+    const before = Float32Array.from({ length: 200 }, (_, i) => i);
+    const gradient = before.slice();
+    for (const p of NORM_TYPES) gradNorm([gradient.subarray(3, 11), gradient.subarray(50, 150)], p);
+    assert.deepEqual(gradient, before);
+  });
+
+  test('lists, records and Maps are as they were', () => {
+    const array = f32(1);
+    const list = Object.freeze([array, null, Object.freeze({ a: array })]);
+    const map = new Map([['a', array]]);
+    gradNorm([list, map]);
+    assert.equal(list[0], array);
+    assert.deepEqual([...map], [['a', array]]);
+  });
+});

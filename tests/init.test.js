@@ -1,0 +1,475 @@
+// tests/init.test.js: the loader. Every case is a fresh process: what is loaded cannot be unloaded.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { ROOT, runNode } from './support.js';
+
+const WASM = join(ROOT, 'dist', 'gradnorm.wasm');
+
+/**
+ * What every snippet finds: the API, bytes of the module, bytes of others, and instruments.
+ *   mine        the bytes of gradnorm.wasm with a custom section, by which a module is known
+ *   used        the modules that were instantiated
+ *   assertWorks()            gradNorm gives the right answers
+ *   assertLoaded(from)       and the one module instantiated was 'mine' or the entry's 'own'
+ *   assertRejects(f, name, message)   f throws or rejects with exactly this, and the next attempt works
+ */
+const PREAMBLE = `
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+const used = [];
+const { Instance, Module } = WebAssembly;
+WebAssembly.Instance = class extends Instance {
+  constructor(module, imports) {
+    used.push(module);
+    super(module, imports);
+  }
+};
+const wasm = readFileSync('dist/gradnorm.wasm');
+const mine = new Uint8Array([...wasm, 0, 5, 4, ...Buffer.from('mine')]);
+const isMine = (module) => Module.customSections(module, 'mine').length === 1;
+const emptyModule = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]);
+const { gradNorm, init, initSync } = await import(ENTRY);
+assert.equal(used.length, 0);
+function assertWorks() {
+  assert.equal(gradNorm([Float32Array.of(3), null, Float64Array.of(4)]), 5);
+  assert.equal(gradNorm(Float32Array.of(-7, 2), Infinity), 7);
+}
+function assertLoaded(from) {
+  assert.equal(used.length, 1);
+  assertWorks();
+  assert.equal(used.length, 1);
+  assert.equal(isMine(used[0]), from === 'mine');
+}
+async function assertRejects(load, name, message) {
+  const check = (error) => {
+    assert.equal(error.name, name);
+    if (message instanceof RegExp) assert.match(error.message, message);
+    else assert.equal(error.message, message);
+    return true;
+  };
+  await assert.rejects(async () => load(), check);
+  await new Promise(setImmediate); // time for an unhandled rejection to show up
+  used.length = 0;
+}
+`;
+
+/**
+ * Runs a snippet in a fresh process, which must end well and print nothing at all.
+ * @param {string} snippet
+ * @param {{ entry?: string, before?: string, flags?: string[] }} [options]
+ */
+async function runSnippet(snippet, { entry = 'gradnorm', before = '', flags = [] } = {}) {
+  const program = `const ENTRY = '${entry}';\n${before}\n${PREAMBLE}\n${snippet}`;
+  const { status, stdout, stderr } = await runNode([...flags, '--input-type=module', '-'], {
+    input: program,
+  });
+  assert.equal(stderr, '');
+  assert.equal(stdout, '');
+  assert.equal(status, 0);
+}
+
+/**
+ * One test for each snippet, two at a time.
+ * @param {string} name
+ * @param {Record<string, string>} snippets
+ * @param {Parameters<typeof runSnippet>[1]} [options]
+ */
+function describeSnippets(name, snippets, options) {
+  describe(name, { concurrency: 2 }, () => {
+    for (const [law, snippet] of Object.entries(snippets)) test(law, () => runSnippet(snippet, options));
+  });
+}
+
+describeSnippets('without init', {
+  'the first call loads, later ones do not': `assertWorks(); assertLoaded('own');`,
+  'nothing is loaded for a call that is refused at the door': `
+    assert.throws(() => gradNorm('no'));
+    assert.throws(() => gradNorm(null, -1));
+    assert.equal(used.length, 0);
+    assertWorks();
+    assertLoaded('own');`,
+  'init() before the first call': `
+    assert.equal(await init(), undefined);
+    assertLoaded('own');`,
+  'init() after the first call does nothing': `
+    assertWorks();
+    WebAssembly.compile = WebAssembly.Module = () => assert.fail('compiled again');
+    await init();
+    await init(mine);
+    initSync(mine);
+    assertLoaded('own');`,
+  'initSync() before and after the first call': `
+    assert.equal(initSync(), undefined);
+    assertLoaded('own');
+    initSync();
+    assertLoaded('own');`,
+  'init(undefined) and a promise of undefined are init()': `
+    await init(undefined);
+    await init(Promise.resolve());
+    initSync(undefined);
+    assertLoaded('own');`,
+  'a call while init() is under way loads synchronously, and only one core stays': `
+    const loading = init(mine);
+    assertWorks();
+    await loading;
+    assertLoaded('own');`,
+});
+
+describeSnippets('init loads from', {
+  'a WebAssembly.Module': `await init(new Module(mine)); assertLoaded('mine');`,
+  'an ArrayBuffer': `await init(mine.buffer); assertLoaded('mine');`,
+  'a Uint8Array': `await init(mine); assertLoaded('mine');`,
+  'a view inside a larger buffer': `
+    const larger = new Uint8Array(mine.length + 9);
+    larger.set(mine, 5);
+    await init(larger.subarray(5, -4));
+    assertLoaded('mine');`,
+  'a DataView': `await init(new DataView(mine.buffer)); assertLoaded('mine');`,
+  'a Node.js Buffer': `await init(Buffer.from(mine)); assertLoaded('mine');`,
+  'a Uint8Array on shared memory': `
+    const shared = new Uint8Array(new SharedArrayBuffer(mine.length));
+    shared.set(mine);
+    await init(shared);
+    assertLoaded('mine');`,
+  'a Response': `
+    await init(new Response(mine, { headers: { 'content-type': 'application/wasm' } }));
+    assertLoaded('mine');`,
+  'a Response of another content type': `
+    await init(new Response(mine, { headers: { 'content-type': 'text/plain' } }));
+    assertLoaded('mine');`,
+  'a promise of a module': `await init(WebAssembly.compile(mine)); assertLoaded('mine');`,
+  'a promise of bytes': `await init(Promise.resolve(mine)); assertLoaded('mine');`,
+  'a promise of a Response': `await init(Promise.resolve(new Response(mine))); assertLoaded('mine');`,
+  'modules and bytes of another realm': `
+    const { createContext, runInContext } = await import('node:vm');
+    const context = createContext({ mine: [...mine] });
+    await init(runInContext('Uint8Array.from(mine).buffer', context));
+    assertLoaded('mine');`,
+  'several sources at once: one core stays': `
+    await Promise.all([init(mine), init(mine), init(new Response(mine))]);
+    assert.ok(used.length >= 1 && used.every(isMine));
+    assertWorks();
+    used.length = 0;
+    assertWorks();
+    assert.equal(used.length, 0);`,
+  'init() many times at once': `
+    await Promise.all(Array.from({ length: 20 }, () => init()));
+    assertWorks();
+    assert.equal(used.length, 1);`,
+});
+
+describeSnippets('initSync loads from', {
+  'a WebAssembly.Module': `initSync(new Module(mine)); assertLoaded('mine');`,
+  'an ArrayBuffer': `initSync(mine.buffer); assertLoaded('mine');`,
+  'a Uint8Array and a Node.js Buffer': `
+    initSync(mine);
+    initSync(Buffer.from(mine));
+    assertLoaded('mine');`,
+});
+
+describe('init loads over HTTP and from disk', () => {
+  const files = { '/gradnorm.wasm': readFileSync(WASM), '/index.html': Buffer.from('<!doctype html>') };
+  const server = createServer((request, response) => {
+    const body = /** @type {Record<string, Buffer>} */ (files)[request.url ?? ''];
+    response.writeHead(body === undefined ? 404 : 200, { connection: 'close' }).end(body);
+  });
+  let origin = '';
+  before(async () => {
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(null)));
+    const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+    origin = `http://127.0.0.1:${port}`;
+  });
+  after(() => server.close());
+
+  for (const [form, code] of [
+    ['a string', 'ORIGIN + "/gradnorm.wasm"'],
+    ['a URL', 'new URL("/gradnorm.wasm", ORIGIN)'],
+    ['a fetch', 'fetch(ORIGIN + "/gradnorm.wasm")'],
+  ]) {
+    test(`an http: URL as ${form}`, () =>
+      runSnippet(`const ORIGIN = '${origin}'; await init(${code}); assertLoaded('own');`));
+  }
+
+  for (const [form, code] of [
+    ['a string', `'${pathToFileURL(WASM)}'`],
+    ['a URL', `new URL('${pathToFileURL(WASM)}')`],
+    ['a promise of a URL', `Promise.resolve(new URL('${pathToFileURL(WASM)}'))`],
+  ]) {
+    test(`a file: URL as ${form}`, () => runSnippet(`await init(${code}); assertLoaded('own');`));
+  }
+
+  test('a failed HTTP load names what failed, and can be retried', () =>
+    runSnippet(`
+      const origin = '${origin}';
+      await assertRejects(() => init(origin + '/no'), 'Error', 'gradnorm: ' + origin + '/no has status 404');
+      await assertRejects(() => init(new URL('/no', origin)), 'Error',
+        'gradnorm: ' + origin + '/no has status 404');
+      await assertRejects(() => init(fetch(origin + '/no')), 'Error',
+        'gradnorm: ' + origin + '/no has status 404');
+      await assertRejects(() => init(origin + '/index.html'), 'Error',
+        /^gradnorm: the WebAssembly module does not compile .*expected magic word/);
+      await assertRejects(() => init('http://127.0.0.1:1/'), 'TypeError', 'fetch failed');
+      await assertRejects(() => init('gradnorm.wasm'), 'TypeError', /gradnorm\\.wasm/);
+      await assertRejects(() => init('file:///no/such/gradnorm.wasm'), 'Error', /^ENOENT/);
+      await init(origin + '/gradnorm.wasm');
+      assertLoaded('own');`));
+});
+
+const EXPECTED = 'expected a WebAssembly.Module or its bytes, a Response, a URL or a string';
+const EXPECTED_SYNC = 'expected a WebAssembly.Module or its bytes';
+
+/** Expressions of no kind of source, with the words for them. */
+const NO_SOURCES = [
+  ['42', '42 (a number)'],
+  ['{}', 'an object'],
+  ['null', 'null'],
+  ['[0, 97, 115, 109]', 'an Array'],
+  ['true', 'true (a boolean)'],
+  ['() => mine', 'a function'],
+  ['new Instance(new Module(emptyModule))', 'an Instance'],
+  ['new Blob([mine])', 'a Blob'],
+];
+
+const doesNotCompile = '/^gradnorm: the WebAssembly module does not compile \\(it needs SIMD\\): ';
+const isNotThisVersion = '/^gradnorm: this is not the WebAssembly module of this version: ./';
+
+/** Sources of the right kind that are wrong inside, as bytes. */
+const WRONG_BYTES = [
+  ['no bytes', 'new Uint8Array(0)', `${doesNotCompile}./`],
+  ['garbage bytes', 'Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)', `${doesNotCompile}.*magic word/`],
+  ['a truncated module', 'mine.subarray(0, 9999)', `${doesNotCompile}./`],
+  ['an empty module', 'emptyModule', isNotThisVersion],
+  ['a module that imports something else', 'foreign', isNotThisVersion],
+  ['a module with a memory alone', 'memoryAlone', isNotThisVersion],
+  ['a module whose start function traps', 'trap', isNotThisVersion],
+  ['a module with the same imports and exports that binds nothing', 'hollow', isNotThisVersion],
+];
+
+/** Modules that compile and are not ours, assembled by hand. */
+const FOREIGN_MODULES = `
+const leb = (n) => (n < 128 ? [n] : [(n & 127) | 128, ...leb(n >> 7)]);
+const section = (id, ...items) => {
+  const body = [...leb(items.length), ...items.flat()];
+  return [id, ...leb(body.length), ...body];
+};
+const name = (text) => [...leb(text.length), ...Buffer.from(text)];
+const assemble = (...sections) => Uint8Array.from([...emptyModule, ...sections.flat()]);
+const type = section(1, [0x60, 0, 0]); // () -> ()
+const foreign = assemble(type, section(2, [...name('env'), ...name('f'), 0, 0]));
+const memoryAlone = assemble(section(5, [0, 1]), section(7, [...name('n'), 2, 0]));
+const trap = assemble(type, section(3, [0]), [8, 1, 0], section(10, [3, 0, 0, 0x0b])); // unreachable
+const exports = Module.exports(new Module(wasm));
+const index = { function: [0, 0], table: [1, 0], memory: [2, 0] };
+const hollow = assemble(type, section(3, [0]), section(4, [0x70, 0, 9]), section(5, [0, 8]),
+  section(7, ...exports.map((item) => [...name(item.name), ...index[item.kind]])),
+  section(10, [2, 0, 0x0b]));
+`;
+
+describeSnippets('sources of no known kind are a TypeError, and the next call works', {
+  'for init': NO_SOURCES.map(
+    ([code, got]) => `
+      await assertRejects(() => init(${code}), 'TypeError',
+        'the source given to init is ${got}; ${EXPECTED}');
+      await assertRejects(() => init(Promise.resolve(${code})), 'TypeError',
+        'the source given to init is ${got}; ${EXPECTED}');`,
+  ).join('\n'),
+  'for initSync': NO_SOURCES.map(
+    ([code, got]) => `
+      await assertRejects(() => initSync(${code}), 'TypeError',
+        'the source given to initSync is ${got}; ${EXPECTED_SYNC}');`,
+  ).join('\n'),
+  'initSync takes no promise, Response, URL or string': `
+    for (const [source, got] of [
+      [init(), 'a Promise'],
+      [new Response(mine), 'a Response'],
+      [new URL('file:///x'), 'a URL'],
+      ['file:///x', '"file:///x" (a string)'],
+    ]) {
+      await assertRejects(() => initSync(source), 'TypeError',
+        'the source given to initSync is ' + got + '; ${EXPECTED_SYNC}');
+    }`,
+  'also when a module is loaded already': `
+    assertWorks();
+    await assertRejects(() => init(42), 'TypeError',
+      'the source given to init is 42 (a number); ${EXPECTED}');
+    await assertRejects(() => initSync('x'), 'TypeError',
+      'the source given to initSync is "x" (a string); ${EXPECTED_SYNC}');
+    assertWorks();`,
+  'and then the entry loads its own': `
+    await assertRejects(() => init(42), 'TypeError',
+      'the source given to init is 42 (a number); ${EXPECTED}');
+    assertWorks();
+    assertLoaded('own');`,
+  'a SharedArrayBuffer either, where the engine compiles none': `
+    const shared = new SharedArrayBuffer(mine.length);
+    new Uint8Array(shared).set(mine);
+    let loaded = false;
+    await init(shared).then(() => { loaded = true; }, (error) => {
+      assert.equal(error.message, 'the source given to init is a SharedArrayBuffer; ${EXPECTED}');
+    });
+    assertWorks();
+    assert.equal(isMine(used.at(-1)), loaded);`,
+});
+
+for (const [what, code, message] of WRONG_BYTES) {
+  describeSnippets(`${what}: refused in every form, without a print, and a retry works`, {
+    'by init': `${FOREIGN_MODULES}
+      const wrong = ${code};
+      await assertRejects(() => init(wrong), 'Error', ${message});
+      await assertRejects(() => init(wrong.slice().buffer), 'Error', ${message});
+      await assertRejects(() => init(new Response(wrong)), 'Error', ${message});
+      await assertRejects(() => init(Promise.resolve(wrong)), 'Error', ${message});
+      await init(mine);
+      assertLoaded('mine');`,
+    'by initSync': `${FOREIGN_MODULES}
+      const wrong = ${code};
+      await assertRejects(() => initSync(wrong), 'Error', ${message});
+      await assertRejects(() => initSync(wrong), 'Error', ${message});
+      initSync(mine);
+      assertLoaded('mine');`,
+    'then the entry loads its own': `${FOREIGN_MODULES}
+      const wrong = ${code};
+      await assertRejects(() => init(wrong), 'Error', ${message});
+      assertWorks();
+      assertLoaded('own');`,
+  });
+}
+
+describeSnippets('failures', {
+  'carry their cause': `
+    const error = await init(new Uint8Array(8)).catch((error) => error);
+    assert.ok(error.cause instanceof WebAssembly.CompileError);
+    const other = await init(emptyModule).catch((error) => error);
+    assert.ok(other.cause instanceof Error);`,
+  'a rejected promise comes through unchanged': `
+    const mistake = new Error('mine');
+    await assert.rejects(init(Promise.reject(mistake)), (error) => error === mistake);
+    assertWorks();`,
+  'a Response that is not ok has its status in the message': `
+    await assertRejects(() => init(new Response('', { status: 404 })), 'Error',
+      'gradnorm: the Response has status 404');
+    await assertRejects(() => init(new Response('', { status: 503 })), 'Error',
+      'gradnorm: the Response has status 503');
+    await init(new Response(mine));
+    assertLoaded('mine');`,
+  'a Response whose body was read before': `
+    const response = new Response(mine);
+    await response.arrayBuffer();
+    await assertRejects(() => init(response), 'TypeError', /Body/);
+    await init(mine);
+    assertLoaded('mine');`,
+  'an engine that refuses once: the second call works': `
+    const { compile } = WebAssembly;
+    const refuse = function () { throw new WebAssembly.CompileError('not today'); };
+    const message = 'gradnorm: the WebAssembly module does not compile (it needs SIMD): not today';
+    WebAssembly.Module = refuse;
+    WebAssembly.compile = async () => refuse();
+    await assertRejects(() => gradNorm(null), 'Error', message);
+    await assertRejects(() => initSync(), 'Error', message);
+    await assertRejects(() => init(), 'Error', message);
+    WebAssembly.Module = Module;
+    WebAssembly.compile = compile;
+    assertWorks();
+    assertLoaded('own');`,
+  'one of several at once fails: the others load': `
+    const results = await Promise.allSettled([init(emptyModule), init(mine), init(new Uint8Array(3))]);
+    assert.deepEqual(results.map(({ status }) => status), ['rejected', 'fulfilled', 'rejected']);
+    assertWorks();`,
+});
+
+describeSnippets(
+  'gradnorm/slim in Node.js',
+  {
+    'works without init': `assertWorks(); assertLoaded('own');`,
+    'works with init()': `await init(); assertLoaded('own');`,
+    'works with initSync()': `initSync(); assertLoaded('own');`,
+    'works with init of bytes, a module and a Response': `
+      await Promise.all([init(mine), init(new Module(mine)), init(new Response(mine))]);
+      assertWorks();
+      assert.ok(used.every(isMine));`,
+    'a failed load can be retried': `
+      await assertRejects(() => init(emptyModule), 'Error', ${isNotThisVersion});
+      assertWorks();
+      assertLoaded('own');`,
+    'has the same API as the default entry': `
+      assert.deepEqual(Object.keys(await import('gradnorm/slim')), Object.keys(await import('gradnorm')));`,
+  },
+  { entry: 'gradnorm/slim' },
+);
+
+describeSnippets(
+  'gradnorm/slim where there is no process',
+  {
+    'asks for init, and works after it': `
+      const message = 'gradnorm/slim is not loaded; expected \`await init()\` before this call';
+      await assertRejects(() => gradNorm(null), 'Error', message);
+      await assertRejects(() => initSync(), 'Error', message);
+      await assertRejects(() => init(), 'TypeError', 'fetch failed'); // of a file: URL
+      await init(mine);
+      assertLoaded('mine');
+      globalThis.process = saved;`,
+    'works after initSync of bytes': `
+      initSync(mine);
+      assertLoaded('mine');
+      globalThis.process = saved;`,
+  },
+  { entry: 'gradnorm/slim', before: 'const saved = globalThis.process;\ndelete globalThis.process;' },
+);
+
+describeSnippets(
+  'gradnorm where there is no process',
+  {
+    'works without init': `assertWorks(); assertLoaded('own'); globalThis.process = saved;`,
+    'leaves file: URLs to fetch': `
+      await assertRejects(() => init('file:///gradnorm.wasm'), 'TypeError', 'fetch failed');
+      await init();
+      assertLoaded('own');
+      globalThis.process = saved;`,
+  },
+  { before: 'const saved = globalThis.process;\ndelete globalThis.process;' },
+);
+
+for (const entry of ['gradnorm', 'gradnorm/slim']) {
+  describeSnippets(
+    `${entry} where code from strings is forbidden, as by the policy script-src 'wasm-unsafe-eval'`,
+    {
+      'works without init and with it': `
+        assert.throws(() => new Function('return 1'), EvalError);
+        assertWorks();
+        await init();
+        assertLoaded('own');`,
+      'works with init of bytes': `await init(mine); assertLoaded('mine');`,
+    },
+    { entry, flags: ['--disallow-code-generation-from-strings'] },
+  );
+}
+
+test('dist/*.js makes no code from strings', () => {
+  for (const name of ['gradnorm.js', 'slim.js']) {
+    const text = readFileSync(join(ROOT, 'dist', name), 'utf8');
+    assert.doesNotMatch(text, /\beval\s*\(|\bFunction\s*\(|\bimport\s*\(\s*['"`]?data:/);
+  }
+});
+
+test('in a worker thread: with its own core, and with a module from the main thread', async () => {
+  const program = `
+    const { parentPort, workerData } = require('node:worker_threads');
+    import('gradnorm').then(async ({ gradNorm, init }) => {
+      if (workerData !== null) await init(workerData);
+      const shared = new Float32Array(new SharedArrayBuffer(8)).fill(3);
+      parentPort.postMessage([gradNorm(shared, 1), gradNorm([Float32Array.of(3), Float64Array.of(4)])]);
+    });`;
+  const module = await WebAssembly.compile(readFileSync(WASM));
+  for (const workerData of [null, module]) {
+    const worker = new Worker(program, { eval: true, workerData });
+    const answer = await new Promise((resolve, reject) => worker.on('message', resolve).on('error', reject));
+    assert.deepEqual(answer, [6, 5]);
+    await worker.terminate();
+  }
+});

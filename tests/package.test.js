@@ -1,0 +1,429 @@
+// tests/package.test.js: what npm publishes: packed, installed into an empty project and used from there.
+
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
+import { before, describe, test } from 'node:test';
+import { brotliCompressSync } from 'node:zlib';
+import { build } from 'esbuild';
+import { runNpm } from '../tools/steps.js';
+import { makeTemporaryFolder, ROOT, runNode } from './support.js';
+
+const MAX_ENTRY_BROTLI_BYTES = 18_000;
+const MAX_WASM_BYTES = 24_000;
+
+/** Everything in the tarball: the entries, the module, the declarations that they reach, and the papers. */
+const FILES = [
+  'CHANGELOG.md',
+  'LICENSE',
+  'README.md',
+  'dist/gradnorm.js',
+  'dist/gradnorm.wasm',
+  'dist/slim.js',
+  'dist/types/build/wasm/gradnorm.d.ts',
+  'dist/types/web/collect.d.ts',
+  'dist/types/web/dtypes.d.ts',
+  'dist/types/web/errors.d.ts',
+  'dist/types/web/index.d.ts',
+  'dist/types/web/norm.d.ts',
+  'dist/types/web/reduce.d.ts',
+  'dist/types/web/source-inline.d.ts',
+  'dist/types/web/typed-array.d.ts',
+  'dist/types/web/url.d.ts',
+  'dist/types/web/wasm.d.ts',
+  'package.json',
+];
+
+const project = join(realpathSync(makeTemporaryFolder()), 'project');
+const installed = join(project, 'node_modules', 'gradnorm');
+
+before(() => {
+  const packed = realpathSync(makeTemporaryFolder());
+  runNpm(['pack', '--ignore-scripts', '--pack-destination', packed]);
+  const [tarball] = readdirSync(packed);
+  mkdirSync(project);
+  writeFileSync(join(project, 'package.json'), '{ "private": true }');
+  const offline = ['--offline', '--ignore-scripts', '--no-audit', '--no-fund'];
+  runNpm(['install', '--prefix', project, ...offline, join(packed, tarball)]);
+});
+
+const manifest = () => JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
+
+/** @param {string} folder */
+function filesIn(folder) {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'))
+    .sort();
+}
+
+/**
+ * Runs a program in the project and returns what it prints.
+ * @param {'module' | 'commonjs'} type
+ * @param {string} program
+ */
+async function runInProject(type, program) {
+  const { status, stdout, stderr } = await runNode([`--input-type=${type}`, '-'], {
+    cwd: project,
+    input: program,
+  });
+  assert.equal(status, 0, stderr);
+  return stdout.trim();
+}
+
+describe('the tarball', () => {
+  test('has exactly these files', () => {
+    assert.deepEqual(filesIn(installed), FILES);
+  });
+
+  test('is all that an empty project gets: no dependencies, no scripts at installation', () => {
+    const { dependencies, peerDependencies, optionalDependencies, bundledDependencies, scripts } = manifest();
+    const none = [dependencies, peerDependencies, optionalDependencies, bundledDependencies];
+    assert.deepEqual(none, [undefined, undefined, undefined, undefined]);
+    for (const name of ['preinstall', 'install', 'postinstall', 'prepare']) {
+      assert.equal(scripts[name], undefined);
+    }
+    const neighbours = readdirSync(join(project, 'node_modules')).filter((name) => !name.startsWith('.'));
+    assert.deepEqual(neighbours, ['gradnorm']);
+  });
+
+  test('has what every export names, types before the code', () => {
+    const { exports } = manifest();
+    assert.deepEqual(Object.keys(exports), ['.', './slim', './gradnorm.wasm', './package.json']);
+    for (const target of Object.values(exports)) {
+      const conditions = typeof target === 'string' ? { default: target } : target;
+      for (const path of Object.values(conditions)) {
+        assert.match(path, /^\.\//);
+        assert.ok(existsSync(join(installed, path)), path);
+      }
+      const names = Object.keys(conditions);
+      assert.ok(names.length === 1 || names[0] === 'types');
+      assert.equal(names.at(-1), 'default');
+    }
+  });
+
+  test('says what bundlers and npm ask for', () => {
+    const { name, version, type, sideEffects, engines, license, private: secret } = manifest();
+    assert.equal(name, 'gradnorm');
+    assert.match(version, /^\d+\.\d+\.\d+/);
+    assert.equal(type, 'module');
+    assert.equal(sideEffects, false);
+    assert.equal(license, 'MIT');
+    assert.equal(typeof engines.node, 'string');
+    assert.equal(secret, undefined);
+  });
+
+  test('holds modules with no trace of CommonJS or Node.js', () => {
+    for (const file of ['gradnorm.js', 'slim.js']) {
+      const text = readFileSync(join(installed, 'dist', file), 'utf8');
+      assert.doesNotMatch(text, /^import\b|\brequire\s*\(|\bmodule\.exports\b|\bimport\s*\(\s*['"]node:/m);
+      assert.ok(!text.includes(ROOT), 'a path of the machine that built it');
+    }
+    assert.match(
+      readFileSync(join(installed, 'dist', 'slim.js'), 'utf8'),
+      /new URL\('\.\/gradnorm\.wasm', import/,
+    );
+  });
+
+  test('has the same module inlined and beside', async () => {
+    const wasm = readFileSync(join(installed, 'dist', 'gradnorm.wasm'));
+    assert.ok(readFileSync(join(installed, 'dist', 'gradnorm.js'), 'utf8').includes(wasm.toString('hex')));
+  });
+});
+
+describe('sizes', () => {
+  test(`the default entry is at most ${MAX_ENTRY_BROTLI_BYTES} bytes, minified and with Brotli`, async (t) => {
+    const code = await bundle("export * from 'gradnorm';");
+    const bytes = brotliCompressSync(code).length;
+    t.diagnostic(`gradnorm: ${code.length} bytes minified, ${bytes} bytes with Brotli`);
+    assert.ok(bytes <= MAX_ENTRY_BROTLI_BYTES, `${bytes} bytes`);
+  });
+
+  test(`gradnorm.wasm is at most ${MAX_WASM_BYTES} bytes`, (t) => {
+    const wasm = readFileSync(join(installed, 'dist', 'gradnorm.wasm'));
+    t.diagnostic(`gradnorm.wasm: ${wasm.length} bytes, ${brotliCompressSync(wasm).length} bytes with Brotli`);
+    assert.ok(wasm.length <= MAX_WASM_BYTES, `${wasm.length} bytes`);
+  });
+});
+
+/**
+ * A minified bundle for browsers; that it builds proves that nothing of Node.js is imported.
+ * @param {string} contents
+ */
+async function bundle(contents) {
+  const { outputFiles } = await build({
+    stdin: { contents, resolveDir: project },
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    platform: 'browser',
+    write: false,
+    logLevel: 'silent',
+  });
+  return outputFiles[0].contents;
+}
+
+describe('importing has no side effects', () => {
+  test('an import that uses nothing leaves an empty bundle', async () => {
+    for (const entry of ['gradnorm', 'gradnorm/slim']) {
+      assert.equal((await bundle(`import '${entry}';`)).length, 0);
+      assert.equal((await bundle(`import { gradNorm } from '${entry}';`)).length, 0);
+    }
+  });
+
+  test('no WebAssembly is compiled or instantiated, no global and no listener is added', async () => {
+    const program = (/** @type {string} */ entry) => `
+      const touched = [];
+      const watch = (name) => new Proxy(WebAssembly[name], {
+        apply() { touched.push(name); throw new Error(name); },
+        construct() { touched.push(name); throw new Error(name); },
+      });
+      for (const name of Object.getOwnPropertyNames(WebAssembly)) WebAssembly[name] = watch(name);
+      globalThis.fetch = () => touched.push('fetch');
+      const state = () => JSON.stringify([Reflect.ownKeys(globalThis).map(String), process.eventNames().map(String)]);
+      const before = state();
+      const { gradNorm } = await import('${entry}');
+      if (state() !== before) touched.push(state());
+      console.log(touched.length === 0 ? 'untouched' : touched.join());
+      try { gradNorm(null); } catch {}
+      console.log(touched.join());`;
+    for (const entry of ['gradnorm', 'gradnorm/slim']) {
+      // The second line shows that the watch would have noticed.
+      assert.equal(await runInProject('module', program(entry)), 'untouched\nModule');
+    }
+  });
+});
+
+describe('in an empty project', () => {
+  const USE = `
+    console.log(gradNorm([Float32Array.of(3), null, Float64Array.of(4)]));
+    init().then(() => console.log(gradNorm({ w: { grad: Float32Array.of(-7, 2) } }, Infinity)));`;
+
+  for (const entry of ['gradnorm', 'gradnorm/slim']) {
+    test(`import from '${entry}'`, async () => {
+      const program = `import { gradNorm, init, initSync } from '${entry}'; initSync(); ${USE}`;
+      assert.equal(await runInProject('module', program), '5\n7');
+    });
+
+    test(`import('${entry}') from CommonJS`, async () => {
+      const program = `import('${entry}').then(({ gradNorm, init }) => {${USE}});`;
+      assert.equal(await runInProject('commonjs', program), '5\n7');
+    });
+
+    test(`require('${entry}'): works from Node.js 20.19 and 22.12 on, before that ERR_REQUIRE_ESM`, async (t) => {
+      const canRequire = 'require_module' in process.features && process.features.require_module === true;
+      t.diagnostic(
+        `Node.js ${process.versions.node} ${canRequire ? 'requires' : 'does not require'} ES modules`,
+      );
+      const program = canRequire
+        ? `const { gradNorm, init } = require('${entry}'); ${USE}`
+        : `try { require('${entry}'); } catch (error) { console.log(error.code); }`;
+      assert.equal(await runInProject('commonjs', program), canRequire ? '5\n7' : 'ERR_REQUIRE_ESM');
+    });
+  }
+
+  test('the names of the API, no more', async () => {
+    const program = "console.log(Object.keys(await import('gradnorm')).join());";
+    assert.equal(await runInProject('module', program), 'gradNorm,init,initSync');
+  });
+
+  test("'gradnorm/gradnorm.wasm' and 'gradnorm/package.json' resolve, the module is one for init", async () => {
+    const program = `
+      import { readFileSync } from 'node:fs';
+      import { createRequire } from 'node:module';
+      import { gradNorm, init } from 'gradnorm/slim';
+      const url = import.meta.resolve('gradnorm/gradnorm.wasm');
+      const require = createRequire(url);
+      console.log(require('gradnorm/package.json').name);
+      await init(readFileSync(require.resolve('gradnorm/gradnorm.wasm')));
+      await init(url);
+      console.log(gradNorm(Float32Array.of(3, 4)), WebAssembly.validate(readFileSync(new URL(url))));`;
+    assert.equal(await runInProject('module', program), 'gradnorm\n5 true');
+  });
+
+  test('files that are not exported cannot be imported', async () => {
+    const program = (/** @type {string} */ path) =>
+      `await import('gradnorm/${path}').catch((error) => console.log(error.code));`;
+    for (const path of ['dist/gradnorm.js', 'web/collect.js', 'gradnorm.js']) {
+      assert.equal(await runInProject('module', program(path)), 'ERR_PACKAGE_PATH_NOT_EXPORTED');
+    }
+  });
+});
+
+describe('TypeScript', () => {
+  /** Every export and every form of input, in any kind of module. */
+  const RIGHT = `
+    declare const shared: Float32Array<SharedArrayBuffer>;
+    declare const readonlyMap: ReadonlyMap<string, Float32Array>;
+    declare const maybe: Float32Array | null | undefined;
+    const f32 = new Float32Array(2);
+    const f64 = new Float64Array(2);
+    class Gradient extends Float32Array {}
+    class Weight { data = f32; grad: Float32Array | null = null; shape = [1]; }
+    class Lazy { get grad() { return f64; } }
+    function* each(): Generator<Parameter | Gradients> { yield f32; yield null; yield new Weight(); }
+
+    const norms: number[] = [
+      gradNorm(f32), gradNorm(f64), gradNorm(shared), gradNorm(new Gradient(2)), gradNorm(maybe),
+      gradNorm(f32.subarray(1)), gradNorm(null), gradNorm(undefined),
+      gradNorm({ grad: f32 }), gradNorm({ grad: null }), gradNorm(new Weight()), gradNorm(new Lazy()),
+      gradNorm([f32, f64, null, undefined, shared]), gradNorm([[f32], [[f64]]]), gradNorm([]),
+      gradNorm([f32, f64] as const), gradNorm([new Weight(), new Lazy()]), gradNorm([f32][Symbol.iterator]()),
+      gradNorm(new Set([f32])), gradNorm(new Set([f32, null])), gradNorm(each()), gradNorm([f32].values()),
+      gradNorm(new Map([['w', f32]])), gradNorm(new Map([['w', new Weight()]])), gradNorm(readonlyMap),
+      gradNorm(new Map<object, Gradients>([[{}, { w: f32 }]])), gradNorm(readonlyMap.values()),
+      gradNorm({ w: f32, b: null }), gradNorm({ fc1: { w: f32, b: new Weight() }, fc2: [f64] }), gradNorm({}),
+      gradNorm(Object.fromEntries([['w', f32]])), gradNorm([{ w: maybe }, new Map([['a', [f32]]])]),
+      gradNorm({ list: [f32], set: new Set([f32]), map: readonlyMap }),
+      gradNorm(f32, 1), gradNorm(f32, Infinity), gradNorm(f32, 0.5), gradNorm(f32, undefined),
+    ];
+
+    declare const module: WebAssembly.Module;
+    const bytes = new Uint8Array(8);
+    const loads: Promise<void>[] = [
+      init(), init(module), init(bytes), init(bytes.buffer), init(fetch('x')), init(new Response()),
+      init(new URL('file:///x')), init('x'), init(Promise.resolve(module)), init(WebAssembly.compile(bytes)),
+    ];
+    const nothing: void = initSync();
+    initSync(module);
+    initSync(bytes);
+    initSync(bytes.buffer);
+
+    const gradient: Gradient_ = maybe;
+    const array: GradientArray = f64;
+    const source: InitSource = module;
+    const gradients: Gradients = [gradient, array];
+    export { gradients, loads, norms, nothing, source };`;
+
+  const TYPES =
+    'type Gradient as Gradient_, type GradientArray, type Gradients, type InitSource, type Parameter';
+  const importFrom = (/** @type {string} */ entry) =>
+    `import { gradNorm, init, initSync, ${TYPES} } from '${entry}';`;
+
+  /** One wrong use a line. */
+  const WRONG = [
+    'gradNorm()',
+    'gradNorm([1, 2, 3])',
+    'gradNorm([new Float32Array(1), 2])',
+    'gradNorm(3)',
+    'gradNorm(3n)',
+    'gradNorm(true)',
+    'gradNorm(Symbol())',
+    'gradNorm(() => new Float32Array(1))',
+    'gradNorm(new Int32Array(1))',
+    'gradNorm([new Int32Array(1)])',
+    'gradNorm({ w: new Uint16Array(1) })',
+    'gradNorm(new BigInt64Array(1))',
+    'gradNorm(new DataView(new ArrayBuffer(1)))',
+    'gradNorm(new ArrayBuffer(1))',
+    'gradNorm(new Date())',
+    'gradNorm(Promise.resolve(new Float32Array(1)))',
+    'gradNorm({ grad: [1] })',
+    'gradNorm({ grad: new Int32Array(1) })',
+    'gradNorm(new Map([["w", 1]]))',
+    'gradNorm(new Set([1]))',
+    "gradNorm(new Float32Array(1), '2')",
+    'gradNorm(new Float32Array(1), null)',
+    'gradNorm(new Float32Array(1), 2n)',
+    // Only null, as TypeScript's WebAssembly.Module is an empty interface, which any object or number fits.
+    'init(null)',
+    'initSync(null)',
+    'const norm: string = gradNorm(null)',
+    'const loaded: WebAssembly.Module = await init()',
+  ];
+  const WRONG_STRINGS = [
+    "gradNorm('abc')",
+    "gradNorm(['abc'])",
+    "gradNorm({ w: 'abc' })",
+    "gradNorm({ grad: 'abc' })",
+    "gradNorm(new Map([['w', 'abc']]))",
+  ];
+  const WRONG_ARGUMENTS = ["gradNorm(new Float32Array(1), 2, 'more')"];
+  const expectErrors = (/** @type {string[]} */ uses) =>
+    `${importFrom('gradnorm')}\n${uses.map((use) => `// @ts-expect-error\n{ ${use}; }`).join('\n')}\n` +
+    'export type { Gradient_, GradientArray, Gradients, InitSource, Parameter }; export { init, initSync };';
+
+  const SOURCES = {
+    'right.mts': importFrom('gradnorm') + RIGHT,
+    'slim.mts': importFrom('gradnorm/slim') + RIGHT,
+    'right.cts': importFrom('gradnorm') + RIGHT,
+    'wrong.mts': expectErrors(WRONG),
+    'strings.mts': expectErrors(WRONG_STRINGS),
+    'arguments.mts': expectErrors(WRONG_ARGUMENTS),
+  };
+
+  const STRICT = {
+    target: 'es2022',
+    lib: ['es2022', 'dom', 'dom.iterable'],
+    types: [],
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    isolatedModules: true,
+    skipLibCheck: false,
+    noEmit: true,
+  };
+
+  /**
+   * Compiles files of the project and returns the errors, a line each.
+   * @param {string} name
+   * @param {object} compilerOptions
+   * @param {string[]} files
+   */
+  async function compile(name, compilerOptions, files) {
+    writeFileSync(join(project, `${name}.json`), JSON.stringify({ compilerOptions, files }));
+    const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
+    const args = [tsc, '--project', `${name}.json`, '--pretty', 'false'];
+    const { status, stdout, stderr } = await runNode(args, { cwd: project });
+    const errors = stdout.split('\n').filter((line) => line !== '' && !line.startsWith(' '));
+    assert.equal(stderr, '');
+    assert.equal(status === 0, errors.length === 0);
+    return errors;
+  }
+
+  /** @type {string[]} */
+  let errors;
+  before(async () => {
+    for (const [name, text] of Object.entries(SOURCES)) writeFileSync(join(project, name), text);
+    errors = await compile('nodenext', { ...STRICT, module: 'nodenext' }, Object.keys(SOURCES));
+  });
+
+  /** @param {string} name */
+  const errorsIn = (name) => errors.filter((line) => line.startsWith(name) || !/^\w+\.[mc]ts/.test(line));
+
+  test('nodenext: every export and form compiles, from ES modules, slim and CommonJS', () => {
+    for (const name of ['right.mts', 'slim.mts', 'right.cts']) assert.deepEqual(errorsIn(name), []);
+  });
+
+  test('every wrong use is an error', () => {
+    assert.deepEqual(errorsIn('wrong.mts'), []);
+  });
+
+  test('a string is an error, although it is an iterable of strings', () => {
+    assert.deepEqual(errorsIn('strings.mts'), []);
+  });
+
+  test('a third argument is an error', () => {
+    assert.deepEqual(errorsIn('arguments.mts'), []);
+  });
+
+  test('moduleResolution bundler: every export and form compiles', async () => {
+    const options = { ...STRICT, module: 'esnext', moduleResolution: 'bundler' };
+    assert.deepEqual(await compile('bundler', options, ['right.mts', 'slim.mts', 'wrong.mts']), []);
+  });
+
+  test('a project for Node.js without the DOM library', async () => {
+    writeFileSync(
+      join(project, 'server.mts'),
+      `import { gradNorm, init } from 'gradnorm';
+      await init(new Uint8Array(8));
+      const norm: number = gradNorm({ w: new Float32Array(1) });
+      // @ts-expect-error
+      gradNorm([1]);
+      console.log(norm);`,
+    );
+    const node = { types: ['node'], typeRoots: [join(ROOT, 'node_modules', '@types')] };
+    const options = { ...STRICT, ...node, lib: ['es2022'], module: 'nodenext', skipLibCheck: true };
+    assert.deepEqual(await compile('server', options, ['server.mts']), []);
+  });
+});
