@@ -26,10 +26,15 @@ inline constexpr size_t kBlockElements = 4096;
 template <size_t kCount, class T>
 [[gnu::noinline]] void pad_with_zeros(const T* x, size_t rest, T (&padded)[kCount]) {
   constexpr size_t kVector = 16 / sizeof(T);
-  for (size_t i = 0; i < kCount; ++i) padded[i] = T{0};
-  size_t i = 0;
-  for (; i + kVector <= rest; i += kVector) copy_16_bytes(x + i, padded + i);
-  for (; i < rest; ++i) padded[i] = x[i];
+  static_assert(kCount % kVector == 0);
+  for (size_t i = 0; i < kCount; i += kVector) {
+    if (i + kVector <= rest) {
+      copy_16_bytes(x + i, padded + i);
+    } else {
+      zero_16_bytes(padded + i);
+    }
+  }
+  for (size_t i = rest & ~(kVector - 1); i < rest; ++i) padded[i] = x[i];
 }
 
 // Calls leaf(pointer) for every Leaf::kElements elements of x, the last of them padded with zeros,
@@ -120,10 +125,18 @@ struct FloatSquareLeaf {
     return promote_low(sum) + promote_high(sum);
   }
 
- private:
   static F32x4 sum_of_four(const float* x) {
     const F32x4 a = load_quad(x), b = load_quad(x + 4), c = load_quad(x + 8), d = load_quad(x + 12);
     return (a * a + b * b) + (c * c + d * d);
+  }
+};
+
+// The same of half the length, for tensors that would be mostly padding.
+struct ShortFloatSquareLeaf {
+  static constexpr size_t kElements = 16;
+  F64x2 operator()(const float* x) const {
+    const F32x4 sum = FloatSquareLeaf::sum_of_four(x);
+    return promote_low(sum) + promote_high(sum);
   }
 };
 

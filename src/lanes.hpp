@@ -47,6 +47,7 @@ inline I64x2 load_bits(const double* x) { return {wasm_v128_load(x)}; }
 inline I32x4 load_bits(const float* x) { return {wasm_v128_load(x)}; }
 
 inline void copy_16_bytes(const void* from, void* to) { wasm_v128_store(to, wasm_v128_load(from)); }
+inline void zero_16_bytes(void* to) { wasm_v128_store(to, wasm_i32x4_splat(0)); }
 
 inline F64x2 operator+(F64x2 a, F64x2 b) { return {wasm_f64x2_add(a.v, b.v)}; }
 inline F64x2 operator-(F64x2 a, F64x2 b) { return {wasm_f64x2_sub(a.v, b.v)}; }
@@ -181,6 +182,7 @@ inline I32x4 load_bits(const float* x) {
 }
 
 inline void copy_16_bytes(const void* from, void* to) { std::memcpy(to, from, 16); }
+inline void zero_16_bytes(void* to) { std::memset(to, 0, 16); }
 
 inline F64x2 square_root(F64x2 a) { return {{std::sqrt(a.lane[0]), std::sqrt(a.lane[1])}}; }
 inline F64x2 where_nonzero(F64x2 test, F64x2 a) {

@@ -154,7 +154,8 @@ bool Norm::reduce_in_float(const float* x, size_t count, Partial& partial) const
     sum = sum_block(x, count, FloatMagnitudeLeaf{});
     if (!is_safe(sum, kSmallestSafeFloatSum)) return false;
   } else if (kind_ == Kind::kSquare && !starts_small(x, count, kSmallestSquarable)) {
-    sum = sum_block(x, count, FloatSquareLeaf{});
+    sum = count <= ShortFloatSquareLeaf::kElements ? sum_block(x, count, ShortFloatSquareLeaf{})
+                                                   : sum_block(x, count, FloatSquareLeaf{});
     if (!is_safe(sum, kSmallestSafeFloatSquares)) return false;
   } else {
     return false;

@@ -53,9 +53,9 @@ export function collect(gradients) {
   /** @type {GradientArray[]} */
   const arrays = [];
   visit(arrays, gradients, null, undefined);
+  // A getter or an iterator may have transferred the buffer of an array that had been read already.
   for (let i = 0; i < arrays.length; ++i) {
-    // A getter or an iterator may have transferred the buffer of an array that had been read already.
-    if (lengthOf(arrays[i]) === 0) {
+    if (arrays[i].length === 0 && lengthOf(arrays[i]) === 0) {
       throw new TypeError('one of the gradients lost its buffer while the others were read');
     }
   }
@@ -71,24 +71,28 @@ export function collect(gradients) {
 function visit(arrays, value, parent, key) {
   if (value === null || value === undefined) return;
   if (typeof value !== 'object') throw notAGradient(value, parent, key);
-  if (ArrayBuffer.isView(value)) {
-    visitArray(arrays, value, parent, key);
-  } else {
+  const name = typedArrayName(value);
+  if (name === undefined) {
     visitContainer(arrays, value, parent, key);
+  } else {
+    visitArray(arrays, value, name, parent, key);
   }
 }
 
 /**
  * @param {GradientArray[]} arrays
- * @param {ArrayBufferView} value
+ * @param {object} value   a typed array
+ * @param {string} name    of its type
  * @param {Place | null} parent
  * @param {unknown} key
  */
-function visitArray(arrays, value, parent, key) {
-  if (!isGradientType(typedArrayName(value))) throw notAGradient(value, parent, key);
+function visitArray(arrays, value, name, parent, key) {
+  if (!isGradientType(name)) throw notAGradient(value, parent, key);
   const array = /** @type {GradientArray} */ (value);
-  if (lengthOf(array) > 0) arrays.push(array);
-  else if (isDetached(array)) {
+  // lengthOf cannot be fooled by a subclass, but takes longer.
+  if (array.length > 0 || lengthOf(array) > 0) {
+    arrays.push(array);
+  } else if (isDetached(array)) {
     throw mistake(parent, key, `${describe(array)} on a detached buffer`, 'one that can be read');
   }
 }
@@ -125,10 +129,11 @@ function visitContainer(arrays, value, parent, key) {
  */
 function visitGradientOfParameter(arrays, gradient, place) {
   if (gradient === null || gradient === undefined) return;
-  if (!ArrayBuffer.isView(gradient)) {
+  const name = typedArrayName(gradient);
+  if (name === undefined) {
     throw mistake(place, 'grad', describe(gradient), `${GRADIENT_TYPES_IN_WORDS}, or null`);
   }
-  visitArray(arrays, gradient, place, 'grad');
+  visitArray(arrays, /** @type {object} */ (gradient), name, place, 'grad');
 }
 
 /**

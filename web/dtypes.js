@@ -10,7 +10,7 @@ export const FLOAT64 = 1;
 export const GRADIENT_TYPES_IN_WORDS = 'a Float32Array or Float64Array';
 
 /**
- * @param {string | undefined} name  of a typed array's type
+ * @param {string} name  of a typed array's type
  * @returns {boolean}
  */
 export function isGradientType(name) {

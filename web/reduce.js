@@ -33,7 +33,7 @@ export function reduceNorm(arrays, normType) {
  * @param {readonly GradientArray[]} arrays
  */
 function pack(core, arrays) {
-  const { blockElements, maxSegments, stagingBytes, segments } = core;
+  const { blockElements, maxSegments, stagingBytes, segments, float32, float64 } = core;
   let segmentCount = 0;
   let byteOffset = 0;
   for (let k = 0; k < arrays.length; ++k) {
@@ -54,11 +54,11 @@ function pack(core, arrays) {
       }
       const offset = byteOffset >> shift;
       if (count <= LOOP_COPY_ELEMENTS) {
-        copyByLoop(array, start, count, dtype === FLOAT32 ? core.float32 : core.float64, offset);
+        copyByLoop(array, start, count, dtype === FLOAT32 ? float32 : float64, offset);
       } else if (dtype === FLOAT32) {
-        core.float32.set(count === length ? array : pieceOf(Float32Array, array, start, count), offset);
+        float32.set(count === length ? array : pieceOf(Float32Array, array, start, count), offset);
       } else {
-        core.float64.set(count === length ? array : pieceOf(Float64Array, array, start, count), offset);
+        float64.set(count === length ? array : pieceOf(Float64Array, array, start, count), offset);
       }
       const word = segmentCount * WORDS_PER_SEGMENT;
       segments[word] = byteOffset;
