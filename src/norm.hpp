@@ -8,6 +8,7 @@
 //   float32 elements, any p                                    2^-23
 //   float64 elements, p >= 1 and 2p whole                      2^-48
 //   float64 elements, any other p                              2^-40 * max(1, 1/p)
+// A norm beyond the largest double by no more than its bound is returned as the largest double.
 // NaN if any element is NaN; otherwise infinity if any is infinite. Subnormals count in full.
 #pragma once
 
