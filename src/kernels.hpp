@@ -48,16 +48,18 @@ inline double sum_block(const T* x, size_t count, const Leaf& leaf) {
   alignas(16) T padded[kLeaf];
   size_t leaves = count / kLeaf;
   size_t rest = count % kLeaf;
-  F64x2 inner = splat(0.0), outer = splat(0.0), total = splat(0.0);
-  for (size_t done = 0;;) {
-    for (; leaves > 0; --leaves, x += kLeaf) {
-      inner = inner + leaf(x);
-      if ((++done & 7) != 0) continue;
-      outer = outer + inner;
-      inner = splat(0.0);
-      if ((done & 63) != 0) continue;
+  F64x2 total = splat(0.0);
+  for (;;) {
+    while (leaves > 0) {
+      F64x2 outer = splat(0.0);
+      for (int i = 0; i < 8 && leaves > 0; ++i) {
+        F64x2 inner = splat(0.0);
+        size_t run = leaves < 8 ? leaves : 8;
+        leaves -= run;
+        for (; run > 0; --run, x += kLeaf) inner = inner + leaf(x);
+        outer = outer + inner;
+      }
       total = total + outer;
-      outer = splat(0.0);
     }
     if (rest == 0) break;
     // Once more round for the tail, so that the leaf's code is there once.
@@ -66,7 +68,6 @@ inline double sum_block(const T* x, size_t count, const Leaf& leaf) {
     leaves = 1;
     rest = 0;
   }
-  total = total + (outer + inner);
   return lane0(total) + lane1(total);
 }
 
