@@ -27,13 +27,10 @@ void Partial::add(ScaledSum sum) {
   const int64_t first = sum.digits + (exponent >> 5) + 2;
   if (first > top_) raise_to(first);
   const int64_t skip = top_ - first;
-  if (skip == 0) {
-    total_[0] += digits[0];
-    total_[1] += digits[1];
-    total_[2] += digits[2];
-    return;
-  }
-  for (int64_t i = 0; i < 3 && skip + i < kDigits; ++i) total_[skip + i] += digits[i];
+  if (skip >= kDigits) return;
+  total_[skip] += digits[0];
+  total_[skip + 1] += digits[1];
+  total_[skip + 2] += digits[2];
 }
 
 void Partial::merge(const Partial& other) {

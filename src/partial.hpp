@@ -60,7 +60,9 @@ class Partial {
   static constexpr int kDigits = 5;
   void raise_to(int64_t top);
 
-  uint64_t total_[kDigits] = {};  // total_[i] counts units of 2^(32 * (top_ - i))
+  // total_[i] counts units of 2^(32 * (top_ - i)). The two behind the window take what is dropped,
+  // so that adding need not ask; nothing reads them.
+  uint64_t total_[kDigits + 2] = {};
   int64_t top_ = INT64_MIN;
   double elements_ = 0;
   double largest_ = 0;
