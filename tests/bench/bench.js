@@ -1,7 +1,9 @@
 // tests/bench/bench.js: `npm run bench`. Installs the peers, measures case by case, prints the tables and
 // writes the figures as JSON. The way of a figure:
 //
-//   cases.js, data.js -> measure.js (peers.js: loops.js, native.js) -> targets.js, report.js -> table.js
+//   cases.js, peers.js -> measure.js (child.js) -> targets.js, report.js -> table.js
+//
+// and in the process of each contender: contender_process.js -> serve.js, data.js, peers.js, loops.js.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -113,16 +115,12 @@ function ownBuild() {
 async function measureCases(cases, contenders, options, progress) {
   const settings = makeSettings(options);
   const results = [];
-  try {
-    for (const [index, benchCase] of cases.entries()) {
-      progress.begin(`[${index + 1}/${cases.length}] ${benchCase.name}`);
-      const result = await measureCase(benchCase, contenders, settings, (text) => progress.update(text));
-      progress.clear();
-      console.log(`${caseTable(result, options.markdown)}\n`);
-      results.push(result);
-    }
-  } finally {
-    for (const contender of contenders) contender.close?.(); // or the native process would keep this one alive
+  for (const [index, benchCase] of cases.entries()) {
+    progress.begin(`[${index + 1}/${cases.length}] ${benchCase.name}`);
+    const result = await measureCase(benchCase, contenders, settings, (text) => progress.update(text));
+    progress.clear();
+    console.log(`${caseTable(result, options.markdown)}\n`);
+    results.push(result);
   }
   return results;
 }
@@ -134,7 +132,7 @@ async function measureCases(cases, contenders, options, progress) {
 function makeSettings({ quick, rounds, all }) {
   const times = quick
     ? { budget: 100, compileTime: 30, warmUpTime: 30, sampleTime: 1 }
-    : { budget: 3000, compileTime: 100, warmUpTime: 200, sampleTime: 2 };
+    : { budget: 3000, compileTime: 100, warmUpTime: 200, sampleTime: 4 };
   return { ...times, rounds, leastRounds: 3, everybody: all };
 }
 

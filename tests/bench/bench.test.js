@@ -1,4 +1,5 @@
-// tests/bench/bench.test.js: the pure parts of the benchmark. (reference.test.js tests its reference norm.)
+// tests/bench/bench.test.js: the pure parts of the benchmark. (child.test.js tests its processes,
+// reference.test.js its reference norm.)
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,16 +1,17 @@
 // tests/bench/measure.js: one case, all contenders in turns within the same minutes of the same machine.
 //
+// Each has a process of its own, from its warm-up to the end of the case; one works, all others wait.
 // Each round gives every contender one sample, and each round starts with another contender, so that a busy
 // moment or a cold cache hits nobody in particular. Ratios come from the same rounds.
 
-import { makeTensors } from './data.js';
+import { Child } from './child.js';
+import { checksum, makeTensors } from './data.js';
 import { OURS } from './peers.js';
 import { referenceNorm, relativeDifference } from './reference.js';
 import { median, quantile, spread, takesTurn } from './statistics.js';
 
 /** @typedef {import('./cases.js').BenchCase} BenchCase */
 /** @typedef {import('./peers.js').Contender} Contender */
-/** @typedef {import('./peers.js').Prepared} Prepared */
 
 /**
  * @typedef {object} Settings
@@ -26,7 +27,7 @@ import { median, quantile, spread, takesTurn } from './statistics.js';
 /**
  * @typedef {object} Entrant   a contender within a case
  * @property {Contender} contender
- * @property {Prepared} [prepared]
+ * @property {Child} [child]
  * @property {string} reason          why it has no figures, or ''
  * @property {number} repeats
  * @property {number} turns
@@ -55,14 +56,10 @@ import { median, quantile, spread, takesTurn } from './statistics.js';
 
 /** @typedef {{ id: string, name: string, tensors: number, elements: number, rows: Row[] }} CaseResult */
 
-/** A tensor long enough to reach the inner loops, short enough for thousands of calls. */
-const COMPILE_LENGTH = 2 ** 14;
+/** @typedef {{ checksum: number, norm: number }} Expected   of the tensors of a case */
 
 /** No sample repeats more often, however fast the contender looked. */
 const MOST_REPEATS = 100000;
-
-/** @type {Set<string>} */
-const compiled = new Set();
 
 /**
  * @param {BenchCase} benchCase
@@ -72,17 +69,31 @@ const compiled = new Set();
  * @returns {Promise<CaseResult>}
  */
 export async function measureCase(benchCase, contenders, settings, onProgress) {
-  onProgress('data');
-  const tensors = makeTensors(benchCase.lengths);
+  const expected = makeExpected(benchCase, onProgress);
   const entrants = contenders.map((contender) => makeEntrant(contender, benchCase, settings));
-  for (const entrant of entrants) {
-    onProgress(`warm-up: ${entrant.contender.name}`);
-    await attempt(entrant, () => warmUp(entrant, tensors, benchCase.normType, settings));
+  try {
+    for (const entrant of entrants) {
+      onProgress(`warm-up: ${entrant.contender.name}`);
+      await attempt(entrant, () => warmUp(entrant, benchCase, expected.checksum, settings));
+    }
+    await playRounds(entrants, settings.rounds, onProgress);
+  } finally {
+    await Promise.all(entrants.map(({ child }) => child?.stop()));
   }
-  await playRounds(entrants, settings.rounds, onProgress);
-  for (const { prepared } of entrants) prepared?.dispose();
+  return summarize(benchCase, entrants, expected.norm);
+}
+
+/**
+ * Needs the tensors in this process too, but only before the rounds.
+ * @param {BenchCase} benchCase
+ * @param {(text: string) => void} onProgress
+ * @returns {Expected}
+ */
+function makeExpected({ lengths, normType }, onProgress) {
+  onProgress('data');
+  const tensors = makeTensors(lengths);
   onProgress('reference');
-  return summarize(benchCase, entrants, referenceNorm(tensors, benchCase.normType));
+  return { checksum: checksum(tensors), norm: referenceNorm(tensors, normType) };
 }
 
 /**
@@ -111,47 +122,24 @@ async function attempt(entrant, step) {
     const { message, code } = /** @type {NodeJS.ErrnoException} */ (error);
     const missing = code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND';
     entrant.reason = missing ? 'not installed' : `failed: ${message.split('\n')[0]}`;
+    await entrant.child?.stop();
   }
 }
 
 /**
  * @param {Entrant} entrant
- * @param {Float32Array[]} tensors
- * @param {number} normType
+ * @param {BenchCase} benchCase
+ * @param {number} expected the checksum
  * @param {Settings} settings
  */
-async function warmUp(entrant, tensors, normType, settings) {
-  await compileLoops(entrant.contender, normType, settings.compileTime);
-  const prepared = await entrant.contender.prepare(tensors, normType);
-  entrant.prepared = prepared;
-  const end = performance.now() + settings.warmUpTime;
-  let nanoseconds;
-  do ({ nanoseconds } = await prepared.sample(1));
-  while (performance.now() < end);
+async function warmUp(entrant, benchCase, expected, settings) {
+  const child = new Child(entrant.contender.command(settings.compileTime));
+  entrant.child = child;
+  await child.prepare(benchCase, expected);
+  const nanoseconds = await child.warmUp(settings.warmUpTime);
   entrant.repeats = clamp(Math.ceil((settings.sampleTime * 1e6) / nanoseconds), 1, MOST_REPEATS);
   const fitting = Math.floor((settings.budget * 1e6) / (nanoseconds * entrant.repeats));
   entrant.turns = clamp(fitting, Math.min(settings.leastRounds, settings.rounds), settings.rounds);
-}
-
-/**
- * Lets V8 compile a contender's loops on many short calls. Without it a loop that only ever sees one huge
- * tensor stays in code that was swapped in half-way through a call (on-stack replacement), which was up to
- * twice as slow: nobody's real loop after the first thousand steps of a training.
- * @param {Contender} contender
- * @param {number} normType
- * @param {number} milliseconds
- */
-async function compileLoops(contender, normType, milliseconds) {
-  const key = `${contender.name} ${normType}`;
-  if (contender.precompiled || compiled.has(key)) return;
-  compiled.add(key);
-  const prepared = await contender.prepare(makeTensors([COMPILE_LENGTH]), normType);
-  const end = performance.now() + milliseconds;
-  while (performance.now() < end) {
-    await prepared.sample(10);
-    await new Promise((resolve) => setImmediate(resolve)); // lets finished machine code be installed
-  }
-  prepared.dispose();
 }
 
 /**
@@ -175,8 +163,8 @@ async function playRounds(entrants, rounds, onProgress) {
  * @param {number} round
  */
 async function takeSample(entrant, round) {
-  const prepared = /** @type {Prepared} */ (entrant.prepared);
-  const { nanoseconds, value } = await prepared.sample(entrant.repeats);
+  const child = /** @type {Child} */ (entrant.child);
+  const { nanoseconds, value } = await child.run(entrant.repeats);
   entrant.samples.push({ round, nanoseconds });
   entrant.value = value;
 }

@@ -1,11 +1,8 @@
-// tests/bench/native.js: compiles native_loop.cpp for this processor and talks with its process, so that the
-// native loop takes its turns among the JavaScript contenders.
+// tests/bench/native.js: compiles native_loop.cpp for this processor.
 
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { SEED, checksum } from './data.js';
 
 const SOURCE = fileURLToPath(new URL('native_loop.cpp', import.meta.url));
 const FOLDER = fileURLToPath(new URL('../../build/bench/', import.meta.url));
@@ -15,72 +12,26 @@ const COMPILERS = ['c++', 'g++', 'clang++'];
 // Some compilers for ARM know only the second spelling.
 const TUNINGS = ['-march=native', '-mcpu=native'];
 
+let isCompiled = false;
+
 /**
- * @returns {string} the command that made the program
- * @throws {Error} if no compiler does
+ * Compiles once a run of the benchmark: the program of the last run may be older than its source.
+ * @returns {string} the path of the program
+ * @throws {Error} without a compiler
  */
-function compile() {
-  mkdirSync(FOLDER, { recursive: true });
-  for (const compiler of COMPILERS) {
-    for (const tuning of TUNINGS) {
-      const flags = ['-std=c++17', '-O3', tuning, '-ffast-math'];
-      const { status } = spawnSync(compiler, [...flags, SOURCE, '-o', PROGRAM], { stdio: 'ignore' });
-      if (status === 0) return [compiler, ...flags].join(' ');
-    }
-  }
-  throw new Error(`no native C++ compiler works (tried ${COMPILERS.join(', ')})`);
+export function nativeProgram() {
+  isCompiled ||= compile();
+  if (!isCompiled) throw new Error(`no native C++ compiler works (tried ${COMPILERS.join(', ')})`);
+  return PROGRAM;
 }
 
-/** The running native loop. */
-export class NativeLoop {
-  /** Compiles and starts. @throws {Error} without a compiler */
-  constructor() {
-    this.command = compile();
-    this.process = spawn(PROGRAM, { stdio: ['pipe', 'pipe', 'inherit'] });
-    // A dead process is reported by request(); without listeners its errors would end the benchmark.
-    this.process.on('error', () => {});
-    this.process.stdin.on('error', () => {});
-    this.replies = createInterface({ input: this.process.stdout })[Symbol.asyncIterator]();
-    this.prepared = '';
-  }
-
-  /**
-   * @param {string} line
-   * @returns {Promise<string>} the reply
-   */
-  async request(line) {
-    this.process.stdin.write(`${line}\n`);
-    const { value, done } = await this.replies.next();
-    if (done) throw new Error('the native process ended');
-    return value;
-  }
-
-  /**
-   * Makes the same tensors in the native process, unless it has them from the case before.
-   * @param {Float32Array[]} tensors
-   */
-  async prepare(tensors) {
-    const lengths = tensors.map((tensor) => tensor.length).join(' ');
-    if (lengths === this.prepared) return;
-    this.prepared = '';
-    const reply = await this.request(`prepare ${SEED} ${lengths}`);
-    if (parseInt(reply, 16) !== checksum(tensors))
-      throw new Error('native data differ from the JavaScript data');
-    this.prepared = lengths;
-  }
-
-  /**
-   * @param {number} normType
-   * @param {number} repeats
-   * @returns {Promise<{ nanoseconds: number, value: number }>} the time of one repeat, and the norm
-   */
-  async run(normType, repeats) {
-    const [nanoseconds, bits] = (await this.request(`run ${normType} ${repeats}`)).split(' ');
-    const value = new Float64Array(BigUint64Array.of(BigInt(`0x${bits}`)).buffer)[0];
-    return { nanoseconds: Number(nanoseconds), value };
-  }
-
-  stop() {
-    this.process.stdin.end();
-  }
+/** @returns {boolean} whether a compiler made the program */
+function compile() {
+  mkdirSync(FOLDER, { recursive: true });
+  return COMPILERS.some((compiler) =>
+    TUNINGS.some((tuning) => {
+      const flags = ['-std=c++17', '-O3', tuning, '-ffast-math'];
+      return spawnSync(compiler, [...flags, SOURCE, '-o', PROGRAM], { stdio: 'ignore' }).status === 0;
+    }),
+  );
 }

@@ -1,13 +1,13 @@
 // tests/bench/native_loop.cpp: the machine's limit. Plain C++ loops, compiled for this very
 // processor by native.js, that take their turns among the JavaScript contenders of the same run.
 //
-// Requests come by standard input, one a line, and each is answered by one line:
-//   prepare <seed> <length> <length> ...   make the tensors    -> <checksum, hexadecimal>
-//   run <p> <repeats>                      p-norm, that often  -> <nanoseconds of one> <its bits>
+// Requests come by standard input, one a line, and each is answered by one line; serve.js documents
+// them.
 //
 // -ffast-math lets the compiler keep many vector accumulators and call vector versions of sqrt and
 // pow. It is the limit of speed, not of accuracy: sums are float32 within a block.
 
+#include <algorithm>
 #include <chrono>
 #include <cinttypes>
 #include <cmath>
@@ -132,10 +132,12 @@ double Norm(const Tensors& tensors, const std::string& p) {
   return std::pow(ReduceAll<Add>(tensors, term), 1 / exponent);
 }
 
-void Run(const Tensors& tensors, std::istringstream& request) {
-  std::string p;
-  int repeats = 1;
-  request >> p >> repeats;
+struct Sample {
+  double nanoseconds;  // of one repeat
+  double norm;
+};
+
+Sample Time(const Tensors& tensors, const std::string& p, int repeats) {
   double norm = 0;
   const auto start = std::chrono::steady_clock::now();
   for (int repeat = 0; repeat < repeats; ++repeat) {
@@ -143,29 +145,47 @@ void Run(const Tensors& tensors, std::istringstream& request) {
     asm volatile("" : : "g"(&norm) : "memory");  // or all repeats would become one
   }
   const std::chrono::duration<double, std::nano> elapsed = std::chrono::steady_clock::now() - start;
-  std::uint64_t bits;
-  std::memcpy(&bits, &norm, sizeof bits);
-  std::printf("%.1f %016" PRIx64 "\n", elapsed.count() / repeats, bits);
+  return {elapsed.count() / repeats, norm};
+}
+
+// Returns the nanoseconds of the fastest run.
+double WarmUp(const Tensors& tensors, const std::string& p, double milliseconds) {
+  const std::chrono::duration<double, std::milli> duration(milliseconds);
+  const auto start = std::chrono::steady_clock::now();
+  double fastest = Time(tensors, p, 1).nanoseconds;
+  while (std::chrono::steady_clock::now() - start < duration) {
+    fastest = std::min(fastest, Time(tensors, p, 1).nanoseconds);
+  }
+  return fastest;
 }
 
 }  // namespace
 
 int main() {
   Tensors tensors;
+  std::string p;
   for (std::string line; std::getline(std::cin, line);) {
     std::istringstream request(line);
     std::string verb;
     request >> verb;
     if (verb == "prepare") {
       std::uint32_t seed = 0;
-      request >> seed;
-      tensors = {};  // frees the old elements before the new ones are made
+      request >> p >> seed;
       tensors = MakeTensors(seed, request);
       std::printf("%08" PRIx32 "\n", Checksum(tensors.elements));
+    } else if (verb == "warm") {
+      double milliseconds = 0;
+      request >> milliseconds;
+      std::printf("%.1f\n", WarmUp(tensors, p, milliseconds));
     } else if (verb == "run") {
-      Run(tensors, request);
+      int repeats = 1;
+      request >> repeats;
+      if (repeats > 1)
+        Time(tensors, p, 1);  // as serve.js does: what is short is measured in warm caches
+      const Sample sample = Time(tensors, p, repeats);
+      std::printf("%.1f %.17g\n", sample.nanoseconds, sample.norm);
     } else {
-      std::printf("unknown request: %s\n", line.c_str());
+      std::printf("error - unknown request: %s\n", line.c_str());
     }
     std::fflush(stdout);
   }

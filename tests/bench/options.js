@@ -7,11 +7,11 @@ export const HELP = `Usage: npm run bench -- [options]
 
 Measures gradnorm against its peers in one interleaved run and prints a table for each case.
 
-  --quick          small sizes and few rounds, under 20 seconds: does everything work?
+  --quick          small sizes and few rounds, under half a minute: does everything work?
   --case NAME      only the case NAME ('16M p=2', 'first call'), or, where there is none of that name, all
                    whose names contain it ('16M', 'p=3', 'gpt'); may be repeated
   --rounds N       at most N samples of each contender in each case (default 25; with --quick 5)
-  --all            slow contenders take part in the GPT-2 case too (a few gigabytes of memory)
+  --all            slow contenders take part in the GPT-2 case too (7 GB of memory instead of 4)
   --json PATH      where the samples and figures go (default build/bench/results.json)
   --markdown       print the tables as Markdown
   --check          exit with 1 when a promise of the last table is missed or not measured

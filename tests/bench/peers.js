@@ -1,42 +1,37 @@
-// tests/bench/peers.js: everybody who takes part, one entry each.
+// tests/bench/peers.js: everybody who takes part, one entry each. The benchmark reads who they are and starts
+// their processes; in its process each prepares itself and runs.
 //
 // Each gets the same values in the form it likes best, made before the clock starts: Float32Arrays for the
 // JavaScript loops, snrm2 and gradnorm (which copies them into WebAssembly memory while the clock runs);
 // tensors of its own for tfjs and jax-js, already inside their memory; one long buffer for the native loop.
-// tfjs and jax-js are given copies: taking the `buffer` of a small Float32Array moves it off V8's heap, and
-// all JavaScript loops over it would be slower from then on.
 // The clock covers the computation and the reading of the result as a JavaScript number.
 
 import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import { eightAccumulatorNorm, plainNorm, powNorm } from './loops.js';
-import { NativeLoop } from './native.js';
+import { nativeProgram } from './native.js';
 
 /** @typedef {import('./cases.js').BenchCase} BenchCase */
+/** @typedef {import('./serve.js').Run} Run */
 
 /**
- * @typedef {object} Prepared   a contender with its data, ready to run
- * @property {(repeats: number) => Promise<Sample>} sample
- * @property {() => void} dispose
- */
-
-/** @typedef {{ nanoseconds: number, value: number }} Sample   the time of one repeat, and the norm */
-
-/**
- * @typedef {object} Contender
+ * @typedef {object} Entry
  * @property {string} name
  * @property {string} timed     what the clock covers, for the legend
  * @property {boolean} slow     takes part in huge cases only when asked to
- * @property {boolean} [precompiled]   no just-in-time compiler to warm up
  * @property {(benchCase: BenchCase) => string} refuses   why it cannot take part, or ''
- * @property {(tensors: Float32Array[], normType: number) => Promise<Prepared>} prepare
- * @property {() => void} [close]
  */
+
+/** @typedef {Entry & { command: (compileTime: number) => string[] }} Contender   what starts its process */
+/** @typedef {Entry & { prepare: import('./serve.js').Prepare }} Scripted   one in JavaScript */
 
 /** The name of the row that all ratios refer to. */
 export const OURS = 'gradnorm';
 
 /** Below this many elements tfjs is fastest on one joined tensor, and jax-js gains nothing from rows. */
 const SMALL_TENSOR = 2 ** 16;
+
+const SCRIPT = fileURLToPath(new URL('contender_process.js', import.meta.url));
 
 const require = createRequire(import.meta.url);
 
@@ -52,6 +47,24 @@ const requirePeer = (name) => require(name);
  * @returns {Contender[]} in the order of the table's rows
  */
 export function makeContenders(libraryUrl) {
+  const scripted = makeScripted(libraryUrl).map((entry) => ({
+    ...entry,
+    command: (/** @type {number} */ compileTime) => [
+      process.execPath,
+      SCRIPT,
+      libraryUrl,
+      entry.name,
+      String(compileTime),
+    ],
+  }));
+  return [...scripted, nativeLoop];
+}
+
+/**
+ * @param {string} libraryUrl
+ * @returns {Scripted[]}
+ */
+export function makeScripted(libraryUrl) {
   return [
     gradnorm(libraryUrl),
     plainLoop,
@@ -63,26 +76,7 @@ export function makeContenders(libraryUrl) {
     snrm2,
     jax,
     jaxByRows,
-    nativeLoop(),
   ];
-}
-
-/**
- * @param {() => number} run
- * @param {object} [hooks]
- * @param {() => unknown} [hooks.before]   outside of the timed part, before each sample
- * @param {() => void} [hooks.dispose]
- * @returns {Prepared}
- */
-function timed(run, { before = () => {}, dispose = () => {} } = {}) {
-  const sample = async (/** @type {number} */ repeats) => {
-    await before();
-    let value = NaN;
-    const start = process.hrtime.bigint();
-    for (let repeat = 0; repeat < repeats; repeat++) value = run();
-    return { nanoseconds: Number(process.hrtime.bigint() - start) / repeats, value };
-  };
-  return { sample, dispose };
 }
 
 /**
@@ -118,7 +112,7 @@ const onlyTwo = ({ normType }) => (normType === 2 ? '' : 'p = 2 only');
 
 /**
  * @param {string} libraryUrl
- * @returns {Contender}
+ * @returns {Scripted}
  */
 function gradnorm(libraryUrl) {
   return {
@@ -128,39 +122,39 @@ function gradnorm(libraryUrl) {
     refuses: () => '',
     async prepare(tensors, normType) {
       const { gradNorm } = await import(libraryUrl);
-      return timed(() => gradNorm(tensors, normType));
+      return () => gradNorm(tensors, normType);
     },
   };
 }
 
-/** @type {Contender} */
+/** @type {Scripted} */
 const plainLoop = {
   name: 'plain JS loop',
   timed: 'one float64 sum of g*g or Math.abs(g), or the largest Math.abs(g)',
   slow: false,
   refuses: ({ normType }) => (isPlain(normType) ? '' : 'for this p the obvious loop is the Math.pow loop'),
-  prepare: async (tensors, normType) => timed(() => plainNorm(tensors, normType)),
+  prepare: async (tensors, normType) => () => plainNorm(tensors, normType),
 };
 
-/** @type {Contender} */
+/** @type {Scripted} */
 const eightAccumulatorLoop = {
   name: '8-accumulator JS loop',
   timed: 'eight independent float64 sums of g*g, unrolled by hand',
   slow: false,
   refuses: onlyTwo,
-  prepare: async (tensors) => timed(() => eightAccumulatorNorm(tensors)),
+  prepare: async (tensors) => () => eightAccumulatorNorm(tensors),
 };
 
-/** @type {Contender} */
+/** @type {Scripted} */
 const powLoop = {
   name: 'Math.pow JS loop',
   timed: 'one float64 sum of Math.pow(Math.abs(g), p)',
   slow: true,
   refuses: ({ normType }) => (isPlain(normType) ? 'needless for this p; see the plain loop' : ''),
-  prepare: async (tensors, normType) => timed(() => powNorm(tensors, normType)),
+  prepare: async (tensors, normType) => () => powNorm(tensors, normType),
 };
 
-/** @type {Contender} */
+/** @type {Scripted} */
 const snrm2 = {
   name: 'snrm2',
   timed: '@stdlib/blas-base-snrm2 on each Float32Array',
@@ -168,7 +162,7 @@ const snrm2 = {
   refuses: onlyTwo,
   async prepare(tensors) {
     const norm = requirePeer('@stdlib/blas-base-snrm2');
-    return timed(() => combine(tensors, 2, (tensor) => norm(tensor.length, tensor, 1) ** 2));
+    return () => combine(tensors, 2, (tensor) => norm(tensor.length, tensor, 1) ** 2);
   },
 };
 
@@ -201,7 +195,7 @@ function tfjsReduction(tf, normType) {
 /**
  * @param {'cpu' | 'wasm'} backend
  * @param {string} backendPackage
- * @returns {Contender}
+ * @returns {Scripted}
  */
 function tfjs(backend, backendPackage) {
   return {
@@ -212,12 +206,12 @@ function tfjs(backend, backendPackage) {
     async prepare(tensors, normType) {
       const tf = await loadTfjs(backend, backendPackage);
       const reduction = tfjsReduction(tf, normType);
-      return prepareTfjs(tf, backend, tensors, normType, reduction);
+      return prepareTfjs(tf, tensors, normType, reduction);
     },
   };
 }
 
-/** @type {Contender} */
+/** @type {Scripted} */
 const tfjsDot = {
   name: 'tfjs-cpu, by tf.dot',
   timed: 'tf.dot(t, t) and dataSync(): the fastest way on this backend',
@@ -225,30 +219,25 @@ const tfjsDot = {
   refuses: onlyTwo,
   async prepare(tensors, normType) {
     const tf = await loadTfjs('cpu', '@tensorflow/tfjs-backend-cpu');
-    return prepareTfjs(tf, 'cpu', tensors, normType, (tensor) => tf.dot(tensor, tensor));
+    return prepareTfjs(tf, tensors, normType, (tensor) => tf.dot(tensor, tensor));
   },
 };
 
 /**
  * @param {any} tf
- * @param {string} backend
  * @param {Float32Array[]} arrays
  * @param {number} normType
  * @param {(tensor: any) => any} reduction
- * @returns {Prepared}
+ * @returns {Run}
  */
-function prepareTfjs(tf, backend, arrays, normType, reduction) {
-  const tensors = arrays.map((array) => tf.tensor1d(array.slice()));
-  const join = arrays.length > 1 && arrays.every((array) => array.length < SMALL_TENSOR);
+function prepareTfjs(tf, arrays, normType, reduction) {
+  const tensors = arrays.map((array) => tf.tensor1d(array));
+  if (arrays.length > 1 && arrays.every((array) => array.length < SMALL_TENSOR)) {
+    const sum = () => reduction(tf.concat(tensors)).dataSync()[0];
+    return () => root(tf.tidy(sum), normType);
+  }
   const reduce = (/** @type {any} */ tensor) => tf.tidy(() => reduction(tensor).dataSync()[0]);
-  const run = join
-    ? () =>
-        root(
-          tf.tidy(() => reduction(tf.concat(tensors)).dataSync()[0]),
-          normType,
-        )
-    : () => combine(tensors, normType, reduce);
-  return timed(run, { before: () => tf.setBackend(backend), dispose: () => tf.dispose(tensors) });
+  return () => combine(tensors, normType, reduce);
 }
 
 async function loadJax() {
@@ -274,7 +263,7 @@ function jaxReduction({ jit, numpy }, normType, byRows) {
   return jit((/** @type {any} */ array) => (byRows ? merge(merge(term(array), 1)) : merge(term(array))));
 }
 
-/** @type {Contender} */
+/** @type {Scripted} */
 const jax = {
   name: 'jax-js',
   timed: 'jit(x => np.sum(x * x)), or np.abs, np.max, np.pow for other p, and item()',
@@ -283,14 +272,11 @@ const jax = {
   async prepare(tensors, normType) {
     const library = await loadJax();
     const reduce = jaxReduction(library, normType, false);
-    return prepareJax(tensors, normType, (tensor) => ({
-      array: library.numpy.array(tensor.slice()),
-      reduce,
-    }));
+    return prepareJax(tensors, normType, (tensor) => ({ array: library.numpy.array(tensor), reduce }));
   },
 };
 
-/** @type {Contender} */
+/** @type {Scripted} */
 const jaxByRows = {
   name: 'jax-js, by rows',
   timed: 'the same on matrices, rows first: the fastest and most accurate way for p = 1 and 2',
@@ -302,7 +288,7 @@ const jaxByRows = {
     const reduceRows = jaxReduction(library, normType, true);
     const reduceAll = jaxReduction(library, normType, false);
     return prepareJax(tensors, normType, (tensor) => {
-      const array = library.numpy.array(tensor.slice());
+      const array = library.numpy.array(tensor);
       if (tensor.length < SMALL_TENSOR) return { array, reduce: reduceAll };
       const rows = rowCount(tensor.length);
       return { array: array.reshape([rows, tensor.length / rows]), reduce: reduceRows };
@@ -324,30 +310,19 @@ function rowCount(length) {
  * @param {Float32Array[]} tensors
  * @param {number} normType
  * @param {(tensor: Float32Array) => { array: any, reduce: (array: any) => any }} convert
- * @returns {Prepared}
+ * @returns {Run}
  */
 function prepareJax(tensors, normType, convert) {
   const items = tensors.map(convert);
   // A use consumes an array; `.ref` keeps it for the next run.
-  const run = () => combine(items, normType, ({ array, reduce }) => reduce(array.ref).item());
-  return timed(run, { dispose: () => items.forEach(({ array }) => array.dispose()) });
+  return () => combine(items, normType, ({ array, reduce }) => reduce(array.ref).item());
 }
 
-/** @returns {Contender} */
-function nativeLoop() {
-  /** @type {NativeLoop | undefined} */
-  let native;
-  return {
-    name: 'native C++ loop',
-    timed: '-O3 -march=native -ffast-math, float32 accumulators, own process: the limit, one thread',
-    slow: false,
-    precompiled: true,
-    refuses: () => '',
-    async prepare(tensors, normType) {
-      const loop = (native ??= new NativeLoop());
-      await loop.prepare(tensors);
-      return { sample: (repeats) => loop.run(normType, repeats), dispose: () => {} };
-    },
-    close: () => native?.stop(),
-  };
-}
+/** @type {Contender} */
+const nativeLoop = {
+  name: 'native C++ loop',
+  timed: '-O3 -march=native -ffast-math, float32 accumulators: the limit, one thread',
+  slow: false,
+  refuses: () => '',
+  command: () => [nativeProgram()], // compiled ahead of time
+};
