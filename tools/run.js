@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, buildCMake, isBuilt } from './build.js';
-import { ensureNativeTools, ensureNpmPackages, ensureWasmTools } from './setup.js';
+import { ensureBrowser, ensureNativeTools, ensureNpmPackages, ensureWasmTools } from './setup.js';
 import { findProgram, ROOT, run, runQuietly, say, StepError } from './steps.js';
 
 /** @type {Record<string, (args: string[]) => Promise<void>>} */
@@ -25,6 +25,7 @@ const COMMANDS = {
     await ensureBuilt();
     checkTypesAndFormat();
     testNative();
+    ensureBrowser();
     say('testing the package');
     run(process.execPath, ['--test', ...(args.length > 0 ? args : testFiles())]);
   },

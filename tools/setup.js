@@ -30,6 +30,9 @@ const NATIVE_TOOLS = [
   { name: 'GoogleTest', debianPackage: 'libgtest-dev', isThere: hasGoogleTest },
 ];
 
+/** @type {Tool[]} */
+const BROWSERS = [{ name: 'Chromium', debianPackage: 'chromium', isThere: () => findBrowser() !== null }];
+
 const HELP = `gradnorm needs Emscripten, CMake and Ninja to build. Install them and run the command again:
   Debian, Ubuntu   sudo apt-get install emscripten cmake ninja-build
   macOS            brew install emscripten cmake ninja
@@ -59,6 +62,22 @@ export function ensureWasmTools() {
  */
 export function ensureNativeTools() {
   return installMissing(NATIVE_TOOLS);
+}
+
+/**
+ * Installs the browser that the browser tests use; without one they are skipped, or fail in CI.
+ */
+export function ensureBrowser() {
+  installMissing(BROWSERS);
+}
+
+/** @returns {string | null}  the full path of Chromium, or of a browser made of it */
+export function findBrowser() {
+  for (const name of ['chromium', 'chromium-browser', 'google-chrome', 'chrome']) {
+    const path = findProgram(name);
+    if (path !== null) return path;
+  }
+  return null;
 }
 
 /**
