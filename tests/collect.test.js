@@ -358,7 +358,7 @@ describe('refused', () => {
     ['a SharedArrayBuffer', () => new SharedArrayBuffer(4)],
     ['a Tensor', () => new Tensor()],
     ['a Date', () => new Date(0)],
-    ['a Promise', () => Promise.resolve(f32(1))],
+    ['a Promise (await it first)', () => Promise.resolve(f32(1))],
     ['a RegExp', () => /x/],
     ['an Error', () => new Error('not a gradient')],
     ['a WeakMap', () => new WeakMap()],
@@ -391,9 +391,18 @@ describe('refused', () => {
       assertRefused(number, `gradients is ${got}; expected ${EXPECTED}`);
       assertRefused({ a: number }, `gradients.a is ${got}; expected ${EXPECTED}`);
       assertRefused(new Set([number]), `gradients[0] is ${got}; expected ${EXPECTED}`);
-      assertRefused([number, 1], `gradients is an Array of numbers; expected ${EXPECTED}`);
-      assertRefused([f32(1), [number]], `gradients[1] is an Array of numbers; expected ${EXPECTED}`);
-      assertRefused({ w: [[number]] }, `gradients.w[0] is an Array of numbers; expected ${EXPECTED}`);
+      assertRefused(
+        [number, 1],
+        `gradients is an Array of numbers (wrap it: Float32Array.from(values)); expected ${EXPECTED}`,
+      );
+      assertRefused(
+        [f32(1), [number]],
+        `gradients[1] is an Array of numbers (wrap it: Float32Array.from(values)); expected ${EXPECTED}`,
+      );
+      assertRefused(
+        { w: [[number]] },
+        `gradients.w[0] is an Array of numbers (wrap it: Float32Array.from(values)); expected ${EXPECTED}`,
+      );
       assertRefused([f32(1), null, number], `gradients[2] is ${got}; expected ${EXPECTED}`);
     });
   }
@@ -406,7 +415,7 @@ describe('refused', () => {
   test('a grad that is not a gradient', () => {
     /** @type {[got: string, grad: unknown][]} */
     const grads = [
-      ['an Array', [1, 2]],
+      ['an Array of numbers (wrap it: Float32Array.from(values))', [1, 2]],
       ['an Array', [f32(1)]],
       ['an object', { weight: f32(1) }],
       ['a Map', new Map([['a', f32(1)]])],

@@ -16,7 +16,7 @@ import { isDetached, lengthOf, typedArrayName } from './typed-array.js';
 
 /**
  * A parameter: any object with a `grad`, such as a layer's weight after the backward pass.
- * @typedef {{ readonly grad: Gradient }} Parameter
+ * @typedef {{ readonly grad?: Gradient }} Parameter
  */
 
 /**
@@ -40,6 +40,7 @@ import { isDetached, lengthOf, typedArrayName } from './typed-array.js';
 const EXPECTED =
   `${GRADIENT_TYPES_IN_WORDS}, an object whose grad is one, ` +
   'a list, Map or plain record of these, or null';
+const NUMBERS = 'an Array of numbers (wrap it: Float32Array.from(values))';
 const MAX_DEPTH = 100;
 
 /**
@@ -104,10 +105,15 @@ function visitArray(arrays, value, name, parent, key) {
  * @param {unknown} key
  */
 function visitContainer(arrays, value, parent, key) {
-  if (isRevoked(value)) throw notAGradient(value, parent, key);
+  let list;
+  try {
+    list = Array.isArray(value) ? value : null;
+  } catch {
+    throw notAGradient(value, parent, key); // a revoked Proxy
+  }
   const place = enter(value, parent, key);
-  if (Array.isArray(value)) {
-    for (let i = 0, length = value.length; i < length; ++i) visit(arrays, value[i], place, i);
+  if (list !== null) {
+    for (let i = 0, length = list.length; i < length; ++i) visit(arrays, list[i], place, i);
   } else if (isMap(value)) {
     visitIterable(value.entries(), ([name, item]) => visit(arrays, item, place, name));
   } else if ('grad' in value) {
@@ -131,7 +137,10 @@ function visitGradientOfParameter(arrays, gradient, place) {
   if (gradient === null || gradient === undefined) return;
   const name = typedArrayName(gradient);
   if (name === undefined) {
-    throw mistake(place, 'grad', describe(gradient), `${GRADIENT_TYPES_IN_WORDS}, or null`);
+    const words = describe(gradient);
+    const isList = words === 'an Array' && typeof (/** @type {unknown[]} */ (gradient)[0]) === 'number';
+    const got = isList ? NUMBERS : words;
+    throw mistake(place, 'grad', got, `${GRADIENT_TYPES_IN_WORDS}, or null`);
   }
   visitArray(arrays, /** @type {object} */ (gradient), name, place, 'grad');
 }
@@ -181,7 +190,7 @@ function enter(container, parent, key) {
  */
 function notAGradient(value, parent, key) {
   if (typeof value === 'number' && key === 0 && parent !== null && Array.isArray(parent.container)) {
-    return mistake(parent.parent, parent.key, 'an Array of numbers', EXPECTED);
+    return mistake(parent.parent, parent.key, NUMBERS, EXPECTED);
   }
   return mistake(parent, key, describe(value), EXPECTED);
 }
@@ -208,16 +217,6 @@ function nameOf(parent, key) {
   return /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(key)
     ? `${prefix}.${key}`
     : `${prefix}[${JSON.stringify(key)}]`;
-}
-
-/** @param {object} value */
-function isRevoked(value) {
-  try {
-    Array.isArray(value);
-    return false;
-  } catch {
-    return true;
-  }
 }
 
 /**

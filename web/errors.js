@@ -21,8 +21,14 @@ export function describe(value) {
     case 'function':
       return 'a function';
     default:
-      return value === null ? 'null' : withArticle(typedArrayName(value) ?? className(value));
+      return value === null ? 'null' : describeObject(/** @type {object} */ (value));
   }
+}
+
+/** @param {object} value */
+function describeObject(value) {
+  const name = typedArrayName(value) ?? className(value);
+  return name === 'Promise' ? 'a Promise (await it first)' : withArticle(name);
 }
 
 /** @param {unknown} object */

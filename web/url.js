@@ -4,12 +4,17 @@
  * Fetches a URL; a file: URL is read from disk, which fetch refuses to do in Node.js.
  * @param {URL | string} url
  * @returns {Promise<BufferSource>}
- * @throws {Error} if the answer is not a success, or as fetch does
+ * @throws {Error} if it cannot be fetched or the answer is not a success
  */
 export async function readUrl(url) {
   const bytes = readFileUrl(url);
   if (bytes !== null) return bytes;
-  const response = await fetch(url);
+  let response;
+  try {
+    response = await fetch(url);
+  } catch (cause) {
+    throw cannot('fetch', url, cause);
+  }
   if (!response.ok) throw new Error(`gradnorm: ${String(url)} has status ${response.status}`);
   return response.arrayBuffer();
 }
@@ -19,9 +24,25 @@ export async function readUrl(url) {
  * for at run time, so that no bundler sees an import of Node's.
  * @param {URL | string} url
  * @returns {Uint8Array<ArrayBuffer> | null}
+ * @throws {Error} if the file cannot be read
  */
 export function readFileUrl(url) {
   if (!String(url).startsWith('file:')) return null;
   const fs = globalThis.process?.getBuiltinModule?.('node:fs');
-  return fs === undefined ? null : fs.readFileSync(new URL(url));
+  if (fs === undefined) return null;
+  try {
+    return fs.readFileSync(new URL(url));
+  } catch (cause) {
+    throw cannot('read', url, cause);
+  }
+}
+
+/**
+ * @param {'fetch' | 'read'} what
+ * @param {URL | string} url
+ * @param {unknown} cause
+ */
+function cannot(what, url, cause) {
+  const reason = /** @type {Error} */ (cause).message;
+  return new Error(`gradnorm: cannot ${what} ${String(url)}: ${reason}`, { cause });
 }

@@ -136,10 +136,12 @@ async function resolve(source) {
  * @returns {Promise<WebAssembly.Module>}
  */
 async function compile(source) {
+  if (!isBytes(source)) return source;
+  const bytes = plainBytes(source);
   try {
-    return isBytes(source) ? await WebAssembly.compile(plainBytes(source)) : source;
+    return await WebAssembly.compile(bytes);
   } catch (error) {
-    throw cannotCompile(error);
+    throw cannotCompile(bytes, error);
   }
 }
 
@@ -148,10 +150,12 @@ async function compile(source) {
  * @returns {WebAssembly.Module}
  */
 function compileSync(source) {
+  if (!isBytes(source)) return source;
+  const bytes = plainBytes(source);
   try {
-    return isBytes(source) ? new WebAssembly.Module(plainBytes(source)) : source;
+    return new WebAssembly.Module(bytes);
   } catch (error) {
-    throw cannotCompile(error);
+    throw cannotCompile(bytes, error);
   }
 }
 
@@ -166,15 +170,21 @@ function isBytes(source) {
 /**
  * Some engines compile no DataView, and none a view of shared memory.
  * @param {BufferSource} source
- * @returns {ArrayBuffer | Uint8Array<ArrayBuffer>}
+ * @returns {Uint8Array<ArrayBuffer>}
  */
 function plainBytes(source) {
-  if (!ArrayBuffer.isView(source)) return source;
+  if (!ArrayBuffer.isView(source)) return new Uint8Array(source);
   return new Uint8Array(source.buffer, source.byteOffset, source.byteLength).slice();
 }
 
-/** @param {unknown} cause */
-function cannotCompile(cause) {
+/**
+ * @param {Uint8Array} bytes
+ * @param {unknown} cause
+ */
+function cannotCompile(bytes, cause) {
+  const isWasm = [0x00, 0x61, 0x73, 0x6d].every((byte, i) => bytes[i] === byte);
+  if (!isWasm)
+    return new Error('gradnorm: these bytes are not WebAssembly (a page from a wrong URL?)', { cause });
   const reason = /** @type {Error} */ (cause).message;
   return new Error(`gradnorm: the WebAssembly module does not compile (it needs SIMD): ${reason}`, { cause });
 }
@@ -205,8 +215,7 @@ function instantiate(module) {
     if (failure !== undefined) throw failure;
     return viewOf(/** @type {EmbindModule} */ (/** @type {unknown} */ (embind)));
   } catch (cause) {
-    const reason = /** @type {Error} */ (cause).message;
-    throw new Error(`gradnorm: this is not the WebAssembly module of this version: ${reason}`, { cause });
+    throw new Error('gradnorm: this is not the WebAssembly module of this version', { cause });
   }
 }
 
