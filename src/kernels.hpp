@@ -28,13 +28,13 @@ template <size_t kCount, class T>
   constexpr size_t kVector = 16 / sizeof(T);
   static_assert(kCount % kVector == 0);
   for (size_t i = 0; i < kCount; i += kVector) {
-    if (i + kVector <= rest) {
+    const size_t left = i < rest ? rest - i : 0;
+    if (left >= kVector) {
       copy_16_bytes(x + i, padded + i);
     } else {
-      zero_16_bytes(padded + i);
+      copy_with_zeros(x + rest - left, left, padded + i);
     }
   }
-  for (size_t i = rest & ~(kVector - 1); i < rest; ++i) padded[i] = x[i];
 }
 
 // Calls leaf(pointer) for every Leaf::kElements elements of x, the last of them padded with zeros,

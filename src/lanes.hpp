@@ -6,6 +6,7 @@
 // bits. Nothing here may fuse a multiplication with an addition: build with -ffp-contract=off.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #ifdef __wasm_simd128__
@@ -47,7 +48,20 @@ inline I64x2 load_bits(const double* x) { return {wasm_v128_load(x)}; }
 inline I32x4 load_bits(const float* x) { return {wasm_v128_load(x)}; }
 
 inline void copy_16_bytes(const void* from, void* to) { wasm_v128_store(to, wasm_v128_load(from)); }
-inline void zero_16_bytes(void* to) { wasm_v128_store(to, wasm_i32x4_splat(0)); }
+// The first `count` elements, fewer than 16 bytes of them, and zeros; in one store.
+inline void copy_with_zeros(const float* from, size_t count, void* to) {
+  v128_t v = wasm_i32x4_splat(0);
+  if (count == 1) {
+    v = wasm_v128_load32_zero(from);
+  } else if (count >= 2) {
+    v = wasm_v128_load64_zero(from);
+    if (count == 3) v = wasm_v128_load32_lane(from + 2, v, 2);
+  }
+  wasm_v128_store(to, v);
+}
+inline void copy_with_zeros(const double* from, size_t count, void* to) {
+  wasm_v128_store(to, count == 1 ? wasm_v128_load64_zero(from) : wasm_i32x4_splat(0));
+}
 
 inline F64x2 operator+(F64x2 a, F64x2 b) { return {wasm_f64x2_add(a.v, b.v)}; }
 inline F64x2 operator-(F64x2 a, F64x2 b) { return {wasm_f64x2_sub(a.v, b.v)}; }
@@ -182,7 +196,11 @@ inline I32x4 load_bits(const float* x) {
 }
 
 inline void copy_16_bytes(const void* from, void* to) { std::memcpy(to, from, 16); }
-inline void zero_16_bytes(void* to) { std::memset(to, 0, 16); }
+template <class T>
+inline void copy_with_zeros(const T* from, size_t count, void* to) {
+  std::memset(to, 0, 16);
+  std::memcpy(to, from, count * sizeof(T));
+}
 
 inline F64x2 square_root(F64x2 a) { return {{std::sqrt(a.lane[0]), std::sqrt(a.lane[1])}}; }
 inline F64x2 where_nonzero(F64x2 test, F64x2 a) {

@@ -10,7 +10,7 @@ import { getCore } from './wasm.js';
  */
 
 // Up to here a loop copies faster than TypedArray.prototype.set.
-const LOOP_COPY_ELEMENTS = 24;
+const LOOP_COPY_ELEMENTS = 8;
 // The core loads 16 bytes at a time.
 const ALIGNMENT = 16;
 const WORDS_PER_SEGMENT = 3;
