@@ -14,8 +14,10 @@
 namespace gradnorm {
 
 // How far the polynomials go; evaluated in double in either case.
-//   kFull:  log2 error <= 2^-51 absolute on the fraction, exp2 error <= 2^-51 relative, roundings
-//   included kShort: log2 error <= 2^-31.4 absolute on the fraction, exp2 error <= 2^-28.7 relative
+//
+//           error of log2, on the fraction     relative error of exp2
+//   kFull   2^-51, roundings included          2^-51, roundings included
+//   kShort  2^-31.4                            2^-28.7
 enum class Precision { kFull, kShort };
 
 // The coefficients, defined in elementary.cpp: a kernel loads each as it needs it, which is shorter
@@ -46,11 +48,10 @@ struct Log2 {
 // Domain: positive and normal. Zero gives a finite value of no meaning.
 template <Precision kPrecision>
 inline Log2 log2_of_normal(F64x2 x) {
-  constexpr int64_t kSqrtHalf =
-      0x3FE6A09E667F3BCD;  // bits of sqrt(1/2): mantissas in [0.707, 1.414)
+  // Mantissas are taken in [sqrt(1/2), sqrt 2); 2^52 adds an integer below it in its low bits.
+  constexpr int64_t kSqrtHalf = 0x3FE6A09E667F3BCD;
   constexpr int64_t kOne = 0x3FF0000000000000;
-  constexpr int64_t kTwo52 =
-      0x4330000000000000;  // an integer below 2^52 in the low bits adds itself
+  constexpr int64_t kTwo52 = 0x4330000000000000;
   constexpr int64_t kMantissa = 0x000FFFFFFFFFFFFF;
   const I64x2 shifted = as_bits(x) + splat(kOne - kSqrtHalf);
   const F64x2 exponent =
@@ -100,5 +101,10 @@ struct ScalarLog2 {
   double fraction;
 };
 ScalarLog2 log2_of(double x);
+
+// a - b, part by part, so that neither loses bits to the other.
+inline F64x2 difference(Log2 a, ScalarLog2 b) {
+  return (a.exponent - splat(b.exponent)) + (a.fraction - splat(b.fraction));
+}
 
 }  // namespace gradnorm

@@ -1,6 +1,6 @@
 // src/kernels.hpp: the sum of |x|^p over one block, and its largest magnitude.
 //
-// A kernel is a leaf, the sum of |x|^p over kLeaf consecutive elements, below one fixed tree that
+// A kernel is a leaf, the sum of |x|^p over a few consecutive elements, below one fixed tree that
 // all kernels share. A block's sum depends on its elements alone, so it has the same bits wherever
 // the block lies in memory and whatever was summed before.
 #pragma once
@@ -103,7 +103,7 @@ struct PowerLeaf {
 // Leaf: sum of |x|, four float32 magnitudes added in float32 before they are widened.
 //
 // Error: with u = 2^-24 an addition errs by at most u / (1 + u) (Jeannerod and Rump 2018,
-// doi:10.1017/S0962492918000058), two in a row by less than 2u - u^2 = 2^-23 - 2^-48. The 20
+// doi:10.1017/S0962492918000058), two in a row by less than 2u - u^2 = 2^-23 - 2^-48. The 21
 // roundings in double that follow, the last one of the result included, add less than 2^-48: 2^-23
 // in all.
 struct FloatMagnitudeLeaf {
@@ -153,6 +153,7 @@ struct Cube {
   static constexpr bool kCheap = true;
   F64x2 operator()(F64x2 x) const { return x * x * x; }
 };
+
 // y^n, or y^(n + 1/2) if half_odd, of y = x * factor * factor, n >= 0. By repeated squaring, so
 // fewer than n + 2 roundings: less than 2^-52 in the root. The factor is a power of two and the
 // scaling exact; it is applied in two steps because the factor that lifts the smallest double to 1
@@ -181,10 +182,8 @@ struct RelativePower {
   ScalarLog2 maximum;
 
   F64x2 operator()(F64x2 x) const {
-    const Log2 l = log2_of<Precision::kFull>(x);
-    const F64x2 difference =
-        (l.exponent - splat(maximum.exponent)) + (l.fraction - splat(maximum.fraction));
-    return where_nonzero(x, exp2_of<Precision::kFull>(difference * splat(p)));
+    const F64x2 log2_ratio = difference(log2_of<Precision::kFull>(x), maximum);
+    return where_nonzero(x, exp2_of<Precision::kFull>(log2_ratio * splat(p)));
   }
 };
 
@@ -197,10 +196,8 @@ struct ShortRelativePower {
   ScalarLog2 maximum;
 
   F64x2 operator()(F64x2 x) const {
-    const Log2 l = log2_of_normal<Precision::kShort>(x);
-    const F64x2 difference =
-        (l.exponent - splat(maximum.exponent)) + (l.fraction - splat(maximum.fraction));
-    return exp2_of<Precision::kShort>(difference * splat(p));
+    const F64x2 log2_ratio = difference(log2_of_normal<Precision::kShort>(x), maximum);
+    return exp2_of<Precision::kShort>(log2_ratio * splat(p));
   }
 };
 

@@ -40,9 +40,6 @@ inline I64x2 splat(int64_t x) { return {wasm_i64x2_splat(x)}; }
 inline I32x4 splat(int32_t x) { return {wasm_i32x4_splat(x)}; }
 
 inline F64x2 load_pair(const double* x) { return {wasm_v128_load(x)}; }
-inline F64x2 load_pair(const float* x) {
-  return {wasm_f64x2_promote_low_f32x4(wasm_v128_load64_zero(x))};
-}
 inline F32x4 load_quad(const float* x) { return {wasm_v128_load(x)}; }
 inline I64x2 load_bits(const double* x) { return {wasm_v128_load(x)}; }
 inline I32x4 load_bits(const float* x) { return {wasm_v128_load(x)}; }
@@ -185,7 +182,6 @@ inline I64x2 splat(int64_t x) { return {{x, x}}; }
 inline I32x4 splat(int32_t x) { return {{x, x, x, x}}; }
 
 inline F64x2 load_pair(const double* x) { return {{x[0], x[1]}}; }
-inline F64x2 load_pair(const float* x) { return {{x[0], x[1]}}; }
 inline F32x4 load_quad(const float* x) { return {{x[0], x[1], x[2], x[3]}}; }
 inline I64x2 load_bits(const double* x) {
   return {{bits_as<int64_t>(x[0]), bits_as<int64_t>(x[1])}};

@@ -20,7 +20,7 @@ constexpr double kMaximumFrom = 0x1p53;
 constexpr double kCountingBelow = 0x1p-12;
 
 // Whole and half-odd powers up to here are products; products of a block's elements, scaled so that
-// the largest lies in [1, 4), stay below 2^129.
+// the largest lies in [0.7, 2.9), stay below 2^100, and that of the largest above 2^-34.
 constexpr double kLargestProduct = 64.5;
 
 // The polynomials of short precision err by less than 2^-28.7 + p * 2^-31.4 in a power of a
@@ -62,13 +62,6 @@ template <class T>
   }
   partial.note_magnitude(maximum);
   return maximum;
-}
-
-// floor(log2 x) for x > 0.
-int exponent_of(double x) {
-  const bool subnormal = x < 0x1p-1022;
-  const uint64_t bits = bits_as<uint64_t>(subnormal ? x * 0x1p54 : x);
-  return static_cast<int>(bits >> 52) - (subnormal ? 1077 : 1023);
 }
 
 // a * b = high + low exactly (Dekker 1971, doi:10.1007/BF01397083), for |a|, |b| < 2^900.
@@ -183,11 +176,11 @@ double Norm::sum_of_products(const T* x, size_t count, double factor) const {
   return sum_block(x, count, PowerLeaf<ProductPower>{{whole_, p_ != whole_, factor}});
 }
 
-// The sum with the elements scaled by the power of two that brings the largest into [1, 4). The
+// The sum with the elements scaled by the power of two that brings the largest into [0.7, 2.9). The
 // scale is even, so that p * scale is whole for half-odd p too.
 template <class T>
 ScaledSum Norm::scaled_sum(const T* x, size_t count, double maximum) const {
-  const int scale = exponent_of(maximum) & ~1;
+  const int scale = static_cast<int>(log2_of(maximum).exponent) & ~1;
   const double sum = sum_of_products(x, count, std::ldexp(1.0, -scale / 2));
   const int exponent = static_cast<int>(p_ * scale);
   return {std::ldexp(sum, exponent & 31), exponent >> 5};

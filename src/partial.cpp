@@ -46,7 +46,7 @@ void Partial::merge(const Partial& other) {
 }
 
 RoundedSum Partial::rounded() const {
-  // Propagate the carries, from the last digit up; two more digits take what leaves the first.
+  // Propagate the carries, from the last digit up; one more word takes what leaves the first.
   constexpr int kWords = kDigits + 1;
   uint64_t word[kWords];
   uint64_t carry = 0;

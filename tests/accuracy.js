@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict';
 import { exactNorm, relativeError, toNumber } from './oracle.js';
 
+/** Elements whose powers the core adds in floating point (kBlockElements in src/kernels.hpp). */
+export const BLOCK = 4096;
+
 /** The powers that every accuracy suite runs over. */
 export const NORM_TYPES = [0.1, 0.5, 1, 1.5, 2, 2.5, 3, 4, 7, 8, 10, 50, 1000, Infinity];
 

@@ -2,10 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gradNorm } from 'gradnorm';
-import { createRandom, hex, makeArray, NORM_TYPES, promisedBound } from './accuracy.js';
+import { BLOCK, createRandom, hex, makeArray, NORM_TYPES, promisedBound } from './accuracy.js';
 
-/** Elements whose powers the core adds in floating point (kBlockElements in src/kernels.hpp). */
-const BLOCK = 4096;
 const ALL = [...NORM_TYPES, 0.3, 2.7, 66.6, 12345.678];
 
 /**

@@ -6,6 +6,7 @@ import { gradNorm } from 'gradnorm';
 import {
   assertAccurate,
   assertClose,
+  BLOCK,
   createRandom,
   hex,
   makeArray,
@@ -14,8 +15,6 @@ import {
 } from './accuracy.js';
 import { exactNorm } from './oracle.js';
 
-/** Elements whose powers the core adds in floating point (kBlockElements in src/kernels.hpp). */
-const BLOCK = 4096;
 /** Elements that the staging area holds (kStagingBytes in bindings/bindings.cpp). */
 const STAGING = { Float32Array: 65536, Float64Array: 32768 };
 

@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { findProgram, ROOT, runQuietly, say } from './steps.js';
+import { findProgram, npmTool, ROOT, runQuietly, say } from './steps.js';
 
 const INPUTS = [
   'CMakeLists.txt',
@@ -104,10 +104,7 @@ function replaceSource(/** @type {string} */ id, /** @type {string} */ source) {
 }
 
 function writeDeclarations() {
-  runQuietly(process.execPath, [
-    join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'),
-    ...['-p', join('tools', 'tsconfig.types.json')],
-  ]);
+  runQuietly(process.execPath, [npmTool('typescript'), ...['-p', join('tools', 'tsconfig.types.json')]]);
   // tsc passes declarations by that were declarations to begin with, and writes one for the bytes.
   const folder = join(ROOT, 'dist', 'types', 'build', 'wasm');
   mkdirSync(folder, { recursive: true });

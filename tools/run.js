@@ -5,7 +5,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, buildCMake, isBuilt } from './build.js';
 import { ensureBrowser, ensureNativeTools, ensureNpmPackages, ensureWasmTools } from './setup.js';
-import { findProgram, ROOT, run, runQuietly, say, StepError } from './steps.js';
+import { findProgram, npmTool, ROOT, run, runQuietly, say, StepError } from './steps.js';
 
 /** @type {Record<string, (args: string[]) => Promise<void>>} */
 const COMMANDS = {
@@ -32,7 +32,7 @@ const COMMANDS = {
   async format() {
     ensureNpmPackages();
     runQuietly(process.execPath, [npmTool('prettier'), '--write', '--log-level', 'warn', '.']);
-    const sources = ['src', 'bindings', join('tests', 'native')].flatMap((folder) =>
+    const sources = ['src', 'bindings', join('tests', 'native'), join('tests', 'bench')].flatMap((folder) =>
       readdirSync(join(ROOT, folder))
         .filter((name) => /\.[ch]pp$/.test(name))
         .map((name) => join(folder, name)),
@@ -77,12 +77,6 @@ function testFiles() {
       .filter((name) => name.endsWith('.test.js'))
       .map((name) => join(folder, name)),
   );
-}
-
-/** @param {'prettier' | 'typescript'} name */
-function npmTool(name) {
-  const path = { prettier: 'prettier/bin/prettier.cjs', typescript: 'typescript/bin/tsc' }[name];
-  return join(ROOT, 'node_modules', path);
 }
 
 /**

@@ -37,6 +37,15 @@ export function findProgram(name) {
 }
 
 /**
+ * The script of a development package's command.
+ * @param {'prettier' | 'typescript'} name
+ */
+export function npmTool(name) {
+  const path = { prettier: 'prettier/bin/prettier.cjs', typescript: 'typescript/bin/tsc' }[name];
+  return join(ROOT, 'node_modules', path);
+}
+
+/**
  * Runs a command in the root with its output shown as it comes.
  * @param {string} command
  * @param {string[]} args

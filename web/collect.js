@@ -1,8 +1,8 @@
 // web/collect.js: the door. Reads what the user passed into a flat list of arrays: first in the pipeline,
 // before web/reduce.js, and the only place that throws on gradients. All of the user's code (getters,
 // iterators, proxies) runs here, so that nothing can interrupt or re-enter a reduction.
-import { GRADIENT_TYPES_IN_WORDS, isGradientType } from './dtypes.js';
-import { describe } from './errors.js';
+import { dtypeOf, GRADIENT_TYPES_IN_WORDS } from './dtypes.js';
+import { describe, tagOf } from './errors.js';
 import { isDetached, lengthOf, typedArrayName } from './typed-array.js';
 
 /**
@@ -88,7 +88,7 @@ function visit(arrays, value, parent, key) {
  * @param {unknown} key
  */
 function visitArray(arrays, value, name, parent, key) {
-  if (!isGradientType(name)) throw notAGradient(value, parent, key);
+  if (dtypeOf(name) === undefined) throw notAGradient(value, parent, key);
   const array = /** @type {GradientArray} */ (value);
   // lengthOf cannot be fooled by a subclass, but takes longer.
   if (array.length > 0 || lengthOf(array) > 0) {
@@ -225,7 +225,7 @@ function nameOf(parent, key) {
  * @returns {value is Map<unknown, unknown>}
  */
 function isMap(value) {
-  return Object.prototype.toString.call(value) === '[object Map]';
+  return tagOf(value) === 'Map';
 }
 
 /**

@@ -10,9 +10,11 @@ export const FLOAT64 = 1;
 export const GRADIENT_TYPES_IN_WORDS = 'a Float32Array or Float64Array';
 
 /**
- * @param {string} name  of a typed array's type
- * @returns {boolean}
+ * The code of a typed array's type; undefined if its elements are no gradient.
+ * @param {string | undefined} name  of the type
+ * @returns {typeof FLOAT32 | typeof FLOAT64 | undefined}
  */
-export function isGradientType(name) {
-  return name === 'Float32Array' || name === 'Float64Array';
+export function dtypeOf(name) {
+  if (name === 'Float32Array') return FLOAT32;
+  return name === 'Float64Array' ? FLOAT64 : undefined;
 }

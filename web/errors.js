@@ -25,6 +25,15 @@ export function describe(value) {
   }
 }
 
+/**
+ * What an object says it is, such as 'Map' or 'Response': the same in every realm.
+ * @param {unknown} value
+ * @returns {string}
+ */
+export function tagOf(value) {
+  return Object.prototype.toString.call(value).slice(8, -1);
+}
+
 /** @param {object} value */
 function describeObject(value) {
   const name = typedArrayName(value) ?? className(value);
@@ -40,8 +49,7 @@ function className(object) {
   }
   try {
     const name = /** @type {{ constructor?: { name?: unknown } }} */ (object).constructor?.name;
-    const tag = Object.prototype.toString.call(object).slice(8, -1);
-    const word = shorten(typeof name === 'string' && name !== '' ? name : tag);
+    const word = shorten(typeof name === 'string' && name !== '' ? name : tagOf(object));
     return word === 'Object' ? 'object' : word;
   } catch {
     return 'object';

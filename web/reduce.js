@@ -1,6 +1,6 @@
 // web/reduce.js: gradients on the CPU to a norm. Second in the pipeline, after web/collect.js: packs the
 // arrays into the core's staging area and calls it once each time the area is full.
-import { FLOAT32, FLOAT64 } from './dtypes.js';
+import { dtypeOf, FLOAT32 } from './dtypes.js';
 import { lengthOf, pieceOf, typedArrayName } from './typed-array.js';
 import { getCore } from './wasm.js';
 
@@ -39,7 +39,7 @@ function pack(core, arrays) {
   for (let k = 0; k < arrays.length; ++k) {
     const array = arrays[k];
     const length = lengthOf(array);
-    const dtype = typedArrayName(array) === 'Float32Array' ? FLOAT32 : FLOAT64;
+    const dtype = /** @type {number} */ (dtypeOf(typedArrayName(array)));
     const shift = dtype === FLOAT32 ? 2 : 3;
     for (let start = 0; start < length;) {
       let count = (stagingBytes - byteOffset) >> shift;

@@ -1,5 +1,5 @@
 // web/source-url.js: the WebAssembly module of `gradnorm/slim`, a file beside the bundle. Below web/wasm.js, in
-// the place of web/source-inline.js. Bundlers know this form of `new URL` and bring the file along.
+// the place of web/source-inline.js.
 import { readFileUrl, readUrl } from './url.js';
 
 /**
@@ -7,7 +7,7 @@ import { readFileUrl, readUrl } from './url.js';
  * @throws {Error} where a file cannot be read synchronously, that is outside Node.js
  */
 export function readDefaultSync() {
-  const bytes = readFileUrl(new URL('./gradnorm.wasm', import.meta.url));
+  const bytes = readFileUrl(wasmUrl());
   if (bytes === null)
     throw new Error('gradnorm/slim is not loaded; expected `await init()` before this call');
   return bytes;
@@ -15,5 +15,10 @@ export function readDefaultSync() {
 
 /** @returns {Promise<BufferSource>} */
 export function readDefault() {
-  return readUrl(new URL('./gradnorm.wasm', import.meta.url));
+  return readUrl(wasmUrl());
+}
+
+/** Bundlers know this form of `new URL` and bring the file along. */
+function wasmUrl() {
+  return new URL('./gradnorm.wasm', import.meta.url);
 }

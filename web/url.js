@@ -15,7 +15,17 @@ export async function readUrl(url) {
   } catch (cause) {
     throw cannot('fetch', url, cause);
   }
-  if (!response.ok) throw new Error(`gradnorm: ${String(url)} has status ${response.status}`);
+  return readResponse(response, String(url));
+}
+
+/**
+ * @param {Response} response
+ * @param {string} name  for the message
+ * @returns {Promise<ArrayBuffer>}
+ * @throws {Error} if it is not a success
+ */
+export async function readResponse(response, name) {
+  if (!response.ok) throw new Error(`gradnorm: ${name} has status ${response.status}`);
   return response.arrayBuffer();
 }
 

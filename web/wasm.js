@@ -1,9 +1,9 @@
 // web/wasm.js: the loader. Gives the pipeline its core, the WebAssembly module behind bindings/: by itself
 // and synchronously at the first call, or earlier and as you like it by init and initSync.
 import createCore from '../build/wasm/gradnorm.js';
-import { describe } from './errors.js';
+import { describe, tagOf } from './errors.js';
 import { readDefault, readDefaultSync } from './source-inline.js';
-import { readUrl } from './url.js';
+import { readResponse, readUrl } from './url.js';
 
 /**
  * @typedef {import('../build/wasm/gradnorm.js').EmbindModule} EmbindModule
@@ -93,10 +93,8 @@ function checkSource(caller, source, accepts, expected) {
 
 /** @param {unknown} source */
 function isModuleOrBytes(source) {
-  const tag = Object.prototype.toString.call(source);
-  return (
-    tag === '[object WebAssembly.Module]' || tag === '[object ArrayBuffer]' || ArrayBuffer.isView(source)
-  );
+  const tag = tagOf(source);
+  return tag === 'WebAssembly.Module' || tag === 'ArrayBuffer' || ArrayBuffer.isView(source);
 }
 
 /** @param {unknown} source */
@@ -109,7 +107,7 @@ function isInitSource(source) {
  * @returns {source is Response}
  */
 function isResponse(source) {
-  return Object.prototype.toString.call(source) === '[object Response]';
+  return tagOf(source) === 'Response';
 }
 
 /**
@@ -117,7 +115,7 @@ function isResponse(source) {
  * @returns {source is URL}
  */
 function isUrl(source) {
-  return Object.prototype.toString.call(source) === '[object URL]';
+  return tagOf(source) === 'URL';
 }
 
 /**
@@ -126,9 +124,7 @@ function isUrl(source) {
  */
 async function resolve(source) {
   if (typeof source === 'string' || isUrl(source)) return readUrl(source);
-  if (!isResponse(source)) return source;
-  if (!source.ok) throw new Error(`gradnorm: ${source.url || 'the Response'} has status ${source.status}`);
-  return source.arrayBuffer();
+  return isResponse(source) ? readResponse(source, source.url || 'the Response') : source;
 }
 
 /**
@@ -164,7 +160,7 @@ function compileSync(source) {
  * @returns {source is BufferSource}
  */
 function isBytes(source) {
-  return Object.prototype.toString.call(source) !== '[object WebAssembly.Module]';
+  return tagOf(source) !== 'WebAssembly.Module';
 }
 
 /**
