@@ -104,7 +104,7 @@ function replaceSource(/** @type {string} */ id, /** @type {string} */ source) {
 }
 
 function writeDeclarations() {
-  runQuietly(process.execPath, [npmTool('typescript'), ...['-p', join('tools', 'tsconfig.types.json')]]);
+  runQuietly(process.execPath, [npmTool('typescript'), '-p', join('tools', 'tsconfig.types.json')]);
   // tsc passes declarations by that were declarations to begin with, and writes one for the bytes.
   const folder = join(ROOT, 'dist', 'types', 'build', 'wasm');
   mkdirSync(folder, { recursive: true });
