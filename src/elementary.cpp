@@ -32,7 +32,21 @@ const double kExp2Short[7] = {1.0,
                               0x1.5f458156e0b26p-10,
                               0x1.4278d60c0667ap-13};
 
-double exp2_of(double t) { return lane0(exp2_of<Precision::kFull>(splat(t))); }
+namespace elementary {
+const double kOne = 1;
+const int64_t kSqrtHalf = 0x3FE6A09E667F3BCD;
+const int64_t kOneOverSqrtHalf = 0x3FF0000000000000 - 0x3FE6A09E667F3BCD;
+const int64_t kMantissa = 0x000FFFFFFFFFFFFF;
+const int64_t kTwo52 = 0x4330000000000000;
+const double kTwo52AndBias = 0x1p52 + 1023;
+const double kRound = 0x1.8p52;
+const double kSmallestExponent = -1022;
+const int64_t kBias = 1023;
+const double kSmallestNormal = 0x1p-1022;
+const double kTwo54 = 0x1p54;
+}  // namespace elementary
+
+double exp2_of(double t) { return lane0(exp2_in_full(splat(t))); }
 
 ScalarLog2 log2_of(double x) {
   const Log2 result = log2_of<Precision::kFull>(splat(x));

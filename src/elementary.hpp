@@ -27,6 +27,21 @@ extern const double kLog2Short[4];
 extern const double kExp2Full[12];
 extern const double kExp2Short[7];
 
+// The others, of which int64_t are the bits of doubles.
+namespace elementary {
+extern const double kOne;
+extern const int64_t kSqrtHalf;
+extern const int64_t kOneOverSqrtHalf;  // difference of the bits
+extern const int64_t kMantissa;
+extern const int64_t kTwo52;
+extern const double kTwo52AndBias;  // 2^52 + 1023
+extern const double kRound;         // adding it rounds to an integer, held in the low bits
+extern const double kSmallestExponent;
+extern const int64_t kBias;
+extern const double kSmallestNormal;
+extern const double kTwo54;
+}  // namespace elementary
+
 // Horner's rule from coefficient kFrom up, written out by recursion.
 template <int kFrom = 0, int kCount>
 inline F64x2 polynomial(const double (&coefficients)[kCount], F64x2 x) {
@@ -49,15 +64,13 @@ struct Log2 {
 template <Precision kPrecision>
 inline Log2 log2_of_normal(F64x2 x) {
   // Mantissas are taken in [sqrt(1/2), sqrt 2); 2^52 adds an integer below it in its low bits.
-  constexpr int64_t kSqrtHalf = 0x3FE6A09E667F3BCD;
-  constexpr int64_t kOne = 0x3FF0000000000000;
-  constexpr int64_t kTwo52 = 0x4330000000000000;
-  constexpr int64_t kMantissa = 0x000FFFFFFFFFFFFF;
-  const I64x2 shifted = as_bits(x) + splat(kOne - kSqrtHalf);
-  const F64x2 exponent =
-      as_doubles(shift_right_52(shifted) | splat(kTwo52)) - splat(0x1p52 + 1023.0);
-  const F64x2 m = as_doubles((shifted & splat(kMantissa)) + splat(kSqrtHalf));
-  const F64x2 s = (m - splat(1.0)) / (m + splat(1.0));
+  const I64x2 shifted = as_bits(x) + splat(elementary::kOneOverSqrtHalf);
+  const F64x2 exponent = as_doubles(shift_right_52(shifted) | splat(elementary::kTwo52)) -
+                         splat(elementary::kTwo52AndBias);
+  const F64x2 m =
+      as_doubles((shifted & splat(elementary::kMantissa)) + splat(elementary::kSqrtHalf));
+  const F64x2 one = splat(elementary::kOne);
+  const F64x2 s = (m - one) / (m + one);
   const F64x2 z = s * s;
   if constexpr (kPrecision == Precision::kFull) {
     return {exponent, polynomial(kLog2Full, z) * s};
@@ -66,12 +79,13 @@ inline Log2 log2_of_normal(F64x2 x) {
   }
 }
 
-// Domain: positive. Zero gives a finite value of no meaning.
+// Domain: positive. Zero gives a finite value of no meaning. Not inlined: with full precision it is
+// long, and is needed in several places.
 template <Precision kPrecision>
-inline Log2 log2_of(F64x2 x) {
-  const F64x2 smallest_normal = splat(0x1p-1022);
+[[gnu::noinline]] Log2 log2_of(F64x2 x) {
+  const F64x2 smallest_normal = splat(elementary::kSmallestNormal);
   const Log2 result =
-      log2_of_normal<kPrecision>(where_less(x, smallest_normal, x * splat(0x1p54), x));
+      log2_of_normal<kPrecision>(where_less(x, smallest_normal, x * splat(elementary::kTwo54), x));
   const F64x2 correction = where_less(x, smallest_normal, splat(54.0), splat(0.0));
   return {result.exponent - correction, result.fraction};
 }
@@ -80,17 +94,20 @@ inline Log2 log2_of(F64x2 x) {
 // it hold a term near 1, beside which neither counts.
 template <Precision kPrecision>
 inline F64x2 exp2_of(F64x2 t) {
-  constexpr double kRound = 0x1.8p52;  // adding it rounds to an integer, held in the low bits
-  const F64x2 bounded = larger(t, splat(-1022.0));
-  const F64x2 rounded = bounded + splat(kRound);
-  const F64x2 f = bounded - (rounded - splat(kRound));
-  const F64x2 power = as_doubles(shift_left_52(as_bits(rounded) + splat(int64_t{1023})));
+  const F64x2 round = splat(elementary::kRound);
+  const F64x2 bounded = larger(t, splat(elementary::kSmallestExponent));
+  const F64x2 rounded = bounded + round;
+  const F64x2 f = bounded - (rounded - round);
+  const F64x2 power = as_doubles(shift_left_52(as_bits(rounded) + splat(elementary::kBias)));
   if constexpr (kPrecision == Precision::kFull) {
     return polynomial(kExp2Full, f) * power;
   } else {
     return polynomial(kExp2Short, f) * power;
   }
 }
+
+// 2^t with full precision, not inlined either.
+[[gnu::noinline]] inline F64x2 exp2_in_full(F64x2 t) { return exp2_of<Precision::kFull>(t); }
 
 // 2^t with full precision, -1022 <= t <= 1022.
 double exp2_of(double t);

@@ -11,6 +11,7 @@
 
 #include "bits.hpp"
 #include "elementary.hpp"
+#include "elements.hpp"
 #include "lanes.hpp"
 
 namespace gradnorm {
@@ -37,13 +38,23 @@ template <size_t kCount, class T>
   }
 }
 
+// Widens a block of floats, of which no more than `count` can be read.
+[[gnu::noinline]] inline void widen_block(const float* x, size_t count, double* to) {
+  const size_t whole = count & ~size_t{3};
+  widen_all(x, whole, to);
+  if (whole == count) return;
+  alignas(16) float padded[16];
+  pad_with_zeros(x + whole, count - whole, padded);
+  widen_all(padded, count - whole, to + whole);
+}
+
 // Calls leaf(pointer) for every Leaf::kElements elements of x, the last of them padded with zeros,
 // which add +0, and folds the results with a cascade of sums: 8 leaves, 8 such sums, then the rest
 // of the block. With leaves of 16 no term takes part in more than 7 + 7 + 4 additions here, plus
 // one that joins the two lanes: 19 roundings at most.
 template <class T, class Leaf>
-inline double sum_block(const T* x, size_t count, const Leaf& leaf) {
-  constexpr size_t kLeaf = Leaf::kElements;
+inline double sum_block(const T* x, size_t count, Leaf&& leaf) {
+  constexpr size_t kLeaf = std::remove_reference_t<Leaf>::kElements;
   static_assert(kBlockElements % kLeaf == 0 && kBlockElements / kLeaf <= 8 * 8 * 4);
   alignas(16) T padded[kLeaf];
   size_t leaves = count / kLeaf;
@@ -71,9 +82,8 @@ inline double sum_block(const T* x, size_t count, const Leaf& leaf) {
   return lane0(total) + lane1(total);
 }
 
-// Leaf: power(|x|) of 16 elements, four at a time in double. A cheap power is written out and added
-// as a tree of depth 3; of a long one there is a loop, whose chain of additions costs nothing
-// beside it.
+// Leaf: power(|x|) of 16 elements in double. A cheap power is written out and added as a tree of
+// depth 3; of a long one there is a loop, whose chain of additions costs nothing beside it.
 template <class Power>
 struct PowerLeaf {
   static constexpr size_t kElements = 16;
@@ -85,12 +95,17 @@ struct PowerLeaf {
       return (four(x) + four(x + 4)) + (four(x + 8) + four(x + 12));
     } else {
       F64x2 sum = splat(0.0);
-      for (size_t i = 0; i < kElements; i += 4) sum = sum + four(x + i);
+      for (size_t i = 0; i < kElements; i += kStep<T>) sum = sum + few(x + i);
       return sum;
     }
   }
 
  private:
+  template <class T>
+  static constexpr size_t kStep = 16 / sizeof(T);
+  F64x2 few(const float* x) const { return four(x); }
+  F64x2 few(const double* x) const { return power(absolute(load_pair(x))); }
+
   F64x2 four(const float* x) const {
     const F32x4 magnitudes = absolute(load_quad(x));
     return power(promote_low(magnitudes)) + power(promote_high(magnitudes));
@@ -132,14 +147,19 @@ struct FloatSquareLeaf {
   }
 };
 
-// The same of half the length, for tensors that would be mostly padding.
-struct ShortFloatSquareLeaf {
-  static constexpr size_t kElements = 16;
-  F64x2 operator()(const float* x) const {
-    const F32x4 sum = FloatSquareLeaf::sum_of_four(x);
-    return promote_low(sum) + promote_high(sum);
+// The sum of squares of a whole block of at most kShort elements, which would be mostly padding and
+// loops.
+inline constexpr size_t kShort = 16;
+inline double sum_short_squares(const float* x, size_t count) {
+  alignas(16) float padded[kShort];
+  if (count < kShort) {
+    pad_with_zeros(x, count, padded);
+    x = padded;
   }
-};
+  const F32x4 sum = FloatSquareLeaf::sum_of_four(x);
+  const F64x2 sums = promote_low(sum) + promote_high(sum);
+  return lane0(sums) + lane1(sums);
+}
 
 struct FirstPower {
   static constexpr bool kCheap = true;
@@ -183,7 +203,7 @@ struct RelativePower {
 
   F64x2 operator()(F64x2 x) const {
     const F64x2 log2_ratio = difference(log2_of<Precision::kFull>(x), maximum);
-    return where_nonzero(x, exp2_of<Precision::kFull>(log2_ratio * splat(p)));
+    return where_nonzero(x, exp2_in_full(log2_ratio * splat(p)));
   }
 };
 
@@ -201,6 +221,9 @@ struct ShortRelativePower {
   }
 };
 
+inline I32x4 magnitude_mask(int32_t) { return splat(kMagnitudeOfFloat); }
+inline I64x2 magnitude_mask(int64_t) { return splat(kMagnitudeOfDouble); }
+
 // The bits of the largest magnitude. As integers, magnitudes are ordered as their values are, with
 // infinity above every finite one and NaN above infinity.
 template <class T>
@@ -208,7 +231,7 @@ inline auto largest_bits(const T* x, size_t count) {
   constexpr bool kFloat = sizeof(T) == sizeof(float);
   using Integer = std::conditional_t<kFloat, int32_t, int64_t>;
   constexpr size_t kStep = 16 / sizeof(T);
-  const auto magnitude = splat(kFloat ? Integer{0x7FFFFFFF} : static_cast<Integer>(INT64_MAX));
+  const auto magnitude = magnitude_mask(Integer{});
   auto a = splat(Integer{0}), b = a, c = a, d = a;
   const auto fold = [&](const T* leaf) {
     a = larger(a, load_bits(leaf) & magnitude);
@@ -227,6 +250,36 @@ inline auto largest_bits(const T* x, size_t count) {
   }
   return largest_lane(larger(larger(a, b), larger(c, d)));
 }
+
+// Leaf: sum of |x|, with an eye on the largest magnitude and on zeros. The sum serves a mean: four
+// float32 magnitudes are added in float32 before they are widened.
+template <class T>
+struct HealthLeaf {
+  static constexpr size_t kElements = 16;
+  using Bits = decltype(load_bits(static_cast<const T*>(nullptr)));
+  Bits largest = {};
+  Bits zeros = {};  // counted downwards
+
+  F64x2 operator()(const float* x) {
+    const F32x4 sum = (seen(load_quad(x)) + seen(load_quad(x + 4))) +
+                      (seen(load_quad(x + 8)) + seen(load_quad(x + 12)));
+    return promote_low(sum) + promote_high(sum);
+  }
+  F64x2 operator()(const double* x) {
+    F64x2 sum = splat(0.0);
+    for (size_t i = 0; i < kElements; i += 2) sum = sum + seen(load_pair(x + i));
+    return sum;
+  }
+
+ private:
+  template <class Vector>
+  Vector seen(Vector x) {
+    const Vector magnitude = absolute(x);
+    largest = larger(largest, as_bits(magnitude));
+    zeros = zeros + zero_mask(as_bits(magnitude));
+    return magnitude;
+  }
+};
 
 // Whether one of the first elements, a sample for the whole block, is smaller than `limit` but not
 // 0.

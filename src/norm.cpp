@@ -3,9 +3,9 @@
 
 #include <cmath>
 #include <limits>
-#include <type_traits>
 
 #include "bits.hpp"
+#include "elements.hpp"
 #include "kernels.hpp"
 
 namespace gradnorm {
@@ -38,9 +38,6 @@ constexpr double kSmallestSafeFloatSum = 0x1p-149;
 // Below this the square of a float32 is subnormal as a float32, and many processors take a hundred
 // times as long for such a product.
 constexpr float kSmallestSquarable = 0x1p-63f;
-
-template <class T>
-constexpr bool is_float = std::is_same_v<T, float>;
 
 // Whether a sum is finite and large enough not to be spoilt by underflow. False for NaN.
 bool is_safe(double sum, double smallest) {
@@ -125,85 +122,87 @@ void Norm::reduce(const T* x, size_t count, Partial& partial) const {
   if (count > 0) reduce_block(x, count, partial);
 }
 
-template <class T>
-void Norm::reduce_block(const T* x, size_t count, Partial& partial) const {
-  if (kind_ == Kind::kRealPower) return reduce_real_powers(x, count, partial);
-  if (kind_ != Kind::kMaximum) {
-    if constexpr (is_float<T>) {
-      if (reduce_in_float(x, count, partial)) return;
-    }
+// What float32 can do by itself; the rest is widened.
+void Norm::reduce_block(const float* x, size_t count, Partial& partial) const {
+  if (reduce_in_float(x, count, partial)) return;
+  alignas(16) double widened[kBlockElements];
+  widen_block(x, count, widened);
+  reduce_block(widened, count, partial);
+}
+
+void Norm::reduce_block(const double* x, size_t count, Partial& partial) const {
+  if (kind_ != Kind::kMaximum && kind_ != Kind::kRealPower) {
     const double sum = sum_of_powers(x, count);
     if (is_safe(sum, kSmallestSafeSum)) return partial.add({sum, 0});
   }
   // The sum overflowed, may have underflowed or met a NaN: find out which.
   const double maximum = finite_maximum(x, count, partial);
-  if (maximum > 0 && kind_ != Kind::kMaximum) partial.add(scaled_sum(x, count, maximum));
+  if (maximum == 0 || kind_ == Kind::kMaximum) return;
+  partial.add(kind_ == Kind::kRealPower ? scaled_real_powers<RelativePower>(x, count, maximum)
+                                        : scaled_products(x, count, maximum));
 }
 
-// Adds the block's sum for p = 1 and 2 if it can be had in float32, and says whether.
+// Whether the block was reduced here: in float, or from float without a detour.
 bool Norm::reduce_in_float(const float* x, size_t count, Partial& partial) const {
-  double sum;
-  if (kind_ == Kind::kFirstPower) {
-    sum = sum_block(x, count, FloatMagnitudeLeaf{});
-    if (!is_safe(sum, kSmallestSafeFloatSum)) return false;
-  } else if (kind_ == Kind::kSquare && !starts_small(x, count, kSmallestSquarable)) {
-    sum = count <= ShortFloatSquareLeaf::kElements ? sum_block(x, count, ShortFloatSquareLeaf{})
-                                                   : sum_block(x, count, FloatSquareLeaf{});
-    if (!is_safe(sum, kSmallestSafeFloatSquares)) return false;
-  } else {
-    return false;
+  double sum, smallest;
+  switch (kind_) {
+    case Kind::kFirstPower:
+      sum = sum_block(x, count, FloatMagnitudeLeaf{});
+      smallest = kSmallestSafeFloatSum;
+      break;
+    case Kind::kSquare:
+      if (starts_small(x, count, kSmallestSquarable)) return false;
+      sum = count <= kShort ? sum_short_squares(x, count) : sum_block(x, count, FloatSquareLeaf{});
+      smallest = kSmallestSafeFloatSquares;
+      break;
+    case Kind::kCube:
+      sum = sum_block(x, count, PowerLeaf<Cube>{});
+      smallest = kSmallestSafeSum;
+      break;
+    case Kind::kMaximum:
+      finite_maximum(x, count, partial);
+      return true;
+    case Kind::kRealPower: {
+      if (p_ < kShortPrecisionFrom || p_ > kShortPrecisionUpTo) return false;
+      const double maximum = finite_maximum(x, count, partial);
+      if (maximum > 0) partial.add(scaled_real_powers<ShortRelativePower>(x, count, maximum));
+      return true;
+    }
+    default:
+      return false;
   }
+  if (!is_safe(sum, smallest)) return false;
   partial.add({sum, 0});
   return true;
 }
 
-// The sum of |x|^p in double. What is common has a kernel of its own: not p = 1 of float32, which
-// comes here when the sum overflows in float32, and not p = 3 of float64.
-template <class T>
-double Norm::sum_of_powers(const T* x, size_t count) const {
+// The sum of |x|^p. What is common has a kernel of its own; p = 3 is common for float32 alone.
+double Norm::sum_of_powers(const double* x, size_t count) const {
   if (kind_ == Kind::kSquare) return sum_block(x, count, PowerLeaf<Square>{});
-  if constexpr (is_float<T>) {
-    if (kind_ == Kind::kCube) return sum_block(x, count, PowerLeaf<Cube>{});
-  } else {
-    if (kind_ == Kind::kFirstPower) return sum_block(x, count, PowerLeaf<FirstPower>{});
-  }
+  if (kind_ == Kind::kFirstPower) return sum_block(x, count, PowerLeaf<FirstPower>{});
   return sum_of_products(x, count, 1);
 }
 
 // The same by repeated multiplication, of the elements times factor^2.
-template <class T>
-double Norm::sum_of_products(const T* x, size_t count, double factor) const {
+double Norm::sum_of_products(const double* x, size_t count, double factor) const {
   return sum_block(x, count, PowerLeaf<ProductPower>{{whole_, p_ != whole_, factor}});
 }
 
 // The sum with the elements scaled by the power of two that brings the largest into [0.7, 2.9). The
 // scale is even, so that p * scale is whole for half-odd p too.
-template <class T>
-ScaledSum Norm::scaled_sum(const T* x, size_t count, double maximum) const {
+ScaledSum Norm::scaled_products(const double* x, size_t count, double maximum) const {
   const int scale = static_cast<int>(log2_of(maximum).exponent) & ~1;
   const double sum = sum_of_products(x, count, std::ldexp(1.0, -scale / 2));
   const int exponent = static_cast<int>(p_ * scale);
   return {std::ldexp(sum, exponent & 31), exponent >> 5};
 }
 
-// The sum of (|x| / maximum)^p.
-template <class T>
-double Norm::sum_of_relative_powers(const T* x, size_t count, ScalarLog2 maximum) const {
-  if constexpr (is_float<T>) {
-    if (p_ >= kShortPrecisionFrom && p_ <= kShortPrecisionUpTo) {
-      return sum_block(x, count, PowerLeaf<ShortRelativePower>{{p_, maximum}});
-    }
-  }
-  return sum_block(x, count, PowerLeaf<RelativePower>{{p_, maximum}});
-}
-
-template <class T>
-void Norm::reduce_real_powers(const T* x, size_t count, Partial& partial) const {
-  const double maximum = finite_maximum(x, count, partial);
-  if (maximum == 0) return;
+// The sum of (|x| / maximum)^p, times maximum^p.
+template <class Power, class T>
+ScaledSum Norm::scaled_real_powers(const T* x, size_t count, double maximum) const {
   const ScalarLog2 log2_maximum = log2_of(maximum);
-  partial.add(
-      scale_by_real_power(sum_of_relative_powers(x, count, log2_maximum), p_, log2_maximum));
+  const double sum = sum_block(x, count, PowerLeaf<Power>{{p_, log2_maximum}});
+  return scale_by_real_power(sum, p_, log2_maximum);
 }
 
 double Norm::finish(const Partial& partial) const {

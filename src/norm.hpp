@@ -43,19 +43,14 @@ class Norm {
   };
   static Kind kind_of(double p);
 
-  template <class T>
-  void reduce_block(const T* x, size_t count, Partial& partial) const;
+  void reduce_block(const float* x, size_t count, Partial& partial) const;
+  void reduce_block(const double* x, size_t count, Partial& partial) const;
   bool reduce_in_float(const float* x, size_t count, Partial& partial) const;
-  template <class T>
-  double sum_of_powers(const T* x, size_t count) const;
-  template <class T>
-  double sum_of_products(const T* x, size_t count, double factor) const;
-  template <class T>
-  ScaledSum scaled_sum(const T* x, size_t count, double maximum) const;
-  template <class T>
-  double sum_of_relative_powers(const T* x, size_t count, ScalarLog2 maximum) const;
-  template <class T>
-  void reduce_real_powers(const T* x, size_t count, Partial& partial) const;
+  double sum_of_powers(const double* x, size_t count) const;
+  double sum_of_products(const double* x, size_t count, double factor) const;
+  ScaledSum scaled_products(const double* x, size_t count, double maximum) const;
+  template <class Power, class T>
+  ScaledSum scaled_real_powers(const T* x, size_t count, double maximum) const;
   double root(RoundedSum sum) const;
 
   double p_;

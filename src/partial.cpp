@@ -45,6 +45,23 @@ void Partial::merge(const Partial& other) {
   infinity_ |= other.infinity_;
 }
 
+PartialState Partial::state() const {
+  PartialState state = {{}, top_, elements_, largest_, uint64_t{nan_} | uint64_t{infinity_} << 1};
+  for (int i = 0; i < kDigits; ++i) state.totals[i] = total_[i];
+  return state;
+}
+
+Partial Partial::of(const PartialState& state) {
+  Partial partial;
+  for (int i = 0; i < kDigits; ++i) partial.total_[i] = state.totals[i];
+  partial.top_ = state.top;
+  partial.elements_ = state.elements;
+  partial.largest_ = state.largest;
+  partial.nan_ = (state.flags & 1) != 0;
+  partial.infinity_ = (state.flags & 2) != 0;
+  return partial;
+}
+
 RoundedSum Partial::rounded() const {
   // Propagate the carries, from the last digit up; one more word takes what leaves the first.
   constexpr int kWords = kDigits + 1;

@@ -18,6 +18,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 namespace gradnorm {
 
@@ -35,6 +36,16 @@ struct RoundedSum {
   int exponent;
 };
 
+// Everything a partial knows, for those who keep it elsewhere; see Partial for what it means.
+struct PartialState {
+  static constexpr int kDigits = 5;
+  uint64_t totals[kDigits];
+  int64_t top;
+  double elements;
+  double largest;
+  uint64_t flags;  // 1: NaN, 2: infinity
+};
+
 class Partial {
  public:
   // Adds a block sum: value > 0, finite and normal.
@@ -45,19 +56,26 @@ class Partial {
   void note_nan() { nan_ = true; }
   void note_infinity() { infinity_ = true; }
   void note_magnitude(double magnitude) {
-    if (largest_ < magnitude) largest_ = magnitude;
+    if (largest_ < magnitude && magnitude <= std::numeric_limits<double>::max()) {
+      largest_ = magnitude;
+    }
   }
+
+  // The state as plain words, and back. It means the same on every machine of the same byte order.
+  PartialState state() const;
+  static Partial of(const PartialState& state);
 
   RoundedSum rounded() const;
   // Elements seen, zeros and non-finite ones included; exact up to 2^53.
   double elements() const { return elements_; }
   bool nan() const { return nan_; }
   bool infinity() const { return infinity_; }
-  // The largest magnitude that was noted. Kernels that do not look for the maximum note none.
+  // The largest finite magnitude that was noted. Kernels that do not look for the maximum note
+  // none.
   double largest() const { return largest_; }
 
  private:
-  static constexpr int kDigits = 5;
+  static constexpr int kDigits = PartialState::kDigits;
   void raise_to(int64_t top);
 
   // total_[i] counts units of 2^(32 * (top_ - i)). The two behind the window take what is dropped,

@@ -1,17 +1,19 @@
-// web/collect.js: the door. Reads what the user passed into a flat list of arrays: first in the pipeline,
-// before web/reduce.js, and the only place that throws on gradients. All of the user's code (getters,
-// iterators, proxies) runs here, so that nothing can interrupt or re-enter a reduction.
-import { dtypeOf, GRADIENT_TYPES_IN_WORDS } from './dtypes.js';
+// web/collect.js: the door. Reads what the user passed into a flat list of tensors: first in the pipeline,
+// before web/reduce.js, and with web/aliases.js the only place that throws on gradients. All of the user's code
+// (getters, iterators, proxies) runs here, so that nothing can interrupt or re-enter a reduction.
+import { DTYPE_NAMES, dtypeOf, GRADIENT_TYPES_IN_WORDS, halfDtypeOf } from './dtypes.js';
 import { describe, tagOf } from './errors.js';
 import { isDetached, lengthOf, typedArrayName } from './typed-array.js';
 
 /**
  * @typedef {import('./dtypes.js').GradientArray} GradientArray
+ * @typedef {import('./dtypes.js').Float16GradientArray} Float16GradientArray
+ * @typedef {import('./dtypes.js').HalfGradient} HalfGradient
  */
 
 /**
  * A gradient, or null where a parameter has none.
- * @typedef {GradientArray | null | undefined} Gradient
+ * @typedef {GradientArray | Float16GradientArray | HalfGradient | null | undefined} Gradient
  */
 
 /**
@@ -29,6 +31,16 @@ import { isDetached, lengthOf, typedArrayName } from './typed-array.js';
 // The third and fourth are Iterable and ReadonlyMap, which TypeScript calls circular in a JSDoc type.
 
 /**
+ * One gradient as the pipeline sees it: its elements, and where it was found.
+ * @typedef {object} Tensor
+ * @property {GradientArray} array  the elements, or their bits; of the length that is written beside it
+ * @property {number} dtype         its code in web/dtypes.js
+ * @property {number} length        in elements
+ * @property {Place | null} parent
+ * @property {unknown} key          index or name in the parent
+ */
+
+/**
  * The place of a container: how the user would write it, and what to look for to find a circle.
  * @typedef {object} Place
  * @property {Place | null} parent
@@ -43,68 +55,101 @@ const EXPECTED =
 const NUMBERS = 'an Array of numbers (wrap it: Float32Array.from(values))';
 const MAX_DEPTH = 100;
 
+// The key of a parameter's gradient.
+const GRAD = Symbol('grad');
+
 /**
- * Flattens gradients into a list of arrays in the order of reading, skipping null and undefined. Arrays are
+ * Flattens gradients into a list of tensors in the order of reading, skipping null and undefined. Arrays are
  * read by index up to the length they had at first; iterators are closed on any error.
  * @param {Gradients} gradients
- * @returns {GradientArray[]}
+ * @returns {Tensor[]}
  * @throws {TypeError} on anything that is not a gradient, naming its place
  */
 export function collect(gradients) {
-  /** @type {GradientArray[]} */
-  const arrays = [];
-  visit(arrays, gradients, null, undefined);
-  // A getter or an iterator may have transferred the buffer of an array that had been read already.
-  for (let i = 0; i < arrays.length; ++i) {
-    if (arrays[i].length === 0 && lengthOf(arrays[i]) === 0) {
-      throw new TypeError('one of the gradients lost its buffer while the others were read');
-    }
+  /** @type {Tensor[]} */
+  const tensors = [];
+  visit(tensors, gradients, null, undefined);
+  // A getter or an iterator may have transferred the buffer of a gradient that had been read already.
+  for (let i = 0; i < tensors.length; ++i) {
+    const tensor = tensors[i];
+    if (lengthOf(tensor.array) !== tensor.length) throw changed(tensor);
   }
-  return arrays;
+  return tensors;
 }
 
 /**
- * @param {GradientArray[]} arrays
+ * Where a tensor was found, as the user would write it: gradients[3], gradients.fc1.weight.grad.
+ * @param {Tensor} tensor
+ * @returns {string}
+ */
+export function placeOf({ parent, key }) {
+  return nameOf(parent, key);
+}
+
+/**
+ * The name of a tensor: the names and indices on the way to it, such as fc1.weight or layers.0.bias, or
+ * 'gradients' if it is the only one.
+ * @param {Tensor} tensor
+ * @returns {string}
+ */
+export function tensorName({ parent, key }) {
+  return pathTo(parent, key).join('.') || 'gradients';
+}
+
+/**
+ * @param {Place | null} parent
+ * @param {unknown} key
+ * @returns {string[]}
+ */
+function pathTo(parent, key) {
+  if (parent === null) return [];
+  const path = pathTo(parent.parent, parent.key);
+  if (key !== GRAD) path.push(typeof key === 'object' ? describe(key) : String(key));
+  return path;
+}
+
+/**
+ * @param {Tensor[]} tensors
  * @param {unknown} value
  * @param {Place | null} parent
  * @param {unknown} key
  */
-function visit(arrays, value, parent, key) {
+function visit(tensors, value, parent, key) {
   if (value === null || value === undefined) return;
   if (typeof value !== 'object') throw notAGradient(value, parent, key);
   const name = typedArrayName(value);
   if (name === undefined) {
-    visitContainer(arrays, value, parent, key);
+    visitContainer(tensors, value, parent, key);
   } else {
-    visitArray(arrays, value, name, parent, key);
+    const dtype = dtypeOf(name);
+    if (dtype === undefined) throw notAGradient(value, parent, key);
+    visitArray(tensors, value, dtype, parent, key);
   }
 }
 
 /**
- * @param {GradientArray[]} arrays
+ * @param {Tensor[]} tensors
  * @param {object} value   a typed array
- * @param {string} name    of its type
+ * @param {number} dtype   of its elements
  * @param {Place | null} parent
  * @param {unknown} key
  */
-function visitArray(arrays, value, name, parent, key) {
-  if (dtypeOf(name) === undefined) throw notAGradient(value, parent, key);
+function visitArray(tensors, value, dtype, parent, key) {
   const array = /** @type {GradientArray} */ (value);
-  // lengthOf cannot be fooled by a subclass, but takes longer.
-  if (array.length > 0 || lengthOf(array) > 0) {
-    arrays.push(array);
-  } else if (isDetached(array)) {
+  const length = lengthOf(array);
+  if (length === 0 && isDetached(array)) {
     throw mistake(parent, key, `${describe(array)} on a detached buffer`, 'one that can be read');
   }
+  tensors.push({ array, dtype, length, parent, key });
 }
 
 /**
- * @param {GradientArray[]} arrays
+ * @param {Tensor[]} tensors
  * @param {object} value
  * @param {Place | null} parent
  * @param {unknown} key
  */
-function visitContainer(arrays, value, parent, key) {
+function visitContainer(tensors, value, parent, key) {
   let list;
   try {
     list = Array.isArray(value) ? value : null;
@@ -113,36 +158,57 @@ function visitContainer(arrays, value, parent, key) {
   }
   const place = enter(value, parent, key);
   if (list !== null) {
-    for (let i = 0, length = list.length; i < length; ++i) visit(arrays, list[i], place, i);
+    for (let i = 0, length = list.length; i < length; ++i) visit(tensors, list[i], place, i);
   } else if (isMap(value)) {
-    visitIterable(value.entries(), ([name, item]) => visit(arrays, item, place, name));
+    visitIterable(value.entries(), ([name, item]) => visit(tensors, item, place, name));
   } else if ('grad' in value) {
-    visitGradientOfParameter(arrays, value.grad, place);
+    visitGradientOfParameter(tensors, value.grad, place);
+  } else if (isHalf(value)) {
+    visitHalf(tensors, value, parent, key);
   } else if (isIterable(value)) {
     let index = 0;
-    visitIterable(value[Symbol.iterator](), (item) => visit(arrays, item, place, index++));
+    visitIterable(value[Symbol.iterator](), (item) => visit(tensors, item, place, index++));
   } else if (isPlainRecord(value)) {
-    for (const name of Object.keys(value)) visit(arrays, value[name], place, name);
+    for (const name of Object.keys(value)) visit(tensors, value[name], place, name);
   } else {
     throw notAGradient(value, parent, key);
   }
 }
 
 /**
- * @param {GradientArray[]} arrays
+ * @param {Tensor[]} tensors
  * @param {unknown} gradient
  * @param {Place} place
  */
-function visitGradientOfParameter(arrays, gradient, place) {
+function visitGradientOfParameter(tensors, gradient, place) {
   if (gradient === null || gradient === undefined) return;
-  const name = typedArrayName(gradient);
-  if (name === undefined) {
+  const dtype = dtypeOf(typedArrayName(gradient) ?? '');
+  if (dtype !== undefined) {
+    visitArray(tensors, /** @type {object} */ (gradient), dtype, place, GRAD);
+  } else if (typeof gradient === 'object' && isHalf(gradient)) {
+    visitHalf(tensors, gradient, place, GRAD);
+  } else {
     const words = describe(gradient);
     const isList = words === 'an Array' && typeof (/** @type {unknown[]} */ (gradient)[0]) === 'number';
-    const got = isList ? NUMBERS : words;
-    throw mistake(place, 'grad', got, `${GRADIENT_TYPES_IN_WORDS}, or null`);
+    throw mistake(place, GRAD, isList ? NUMBERS : words, `${GRADIENT_TYPES_IN_WORDS}, or null`);
   }
-  visitArray(arrays, /** @type {object} */ (gradient), name, place, 'grad');
+}
+
+/**
+ * @param {Tensor[]} tensors
+ * @param {HalfGradient} half
+ * @param {Place | null} parent
+ * @param {unknown} key
+ */
+function visitHalf(tensors, half, parent, key) {
+  const { data } = half;
+  const dtype = /** @type {number} */ (halfDtypeOf(half.dtype));
+  if (typedArrayName(data) !== 'Uint16Array') {
+    const place = `${nameOf(parent, key)}.data`;
+    const expected = `a Uint16Array of the bits of ${DTYPE_NAMES[dtype]} elements`;
+    throw new TypeError(`${place} is ${describe(data)}; expected ${expected}`);
+  }
+  visitArray(tensors, data, dtype, parent, key);
 }
 
 /**
@@ -195,6 +261,12 @@ function notAGradient(value, parent, key) {
   return mistake(parent, key, describe(value), EXPECTED);
 }
 
+/** @param {Tensor} tensor */
+function changed({ array, length, parent, key }) {
+  const got = `${describe(array)} that changed from ${length} to ${lengthOf(array)} elements`;
+  return mistake(parent, key, got, 'buffers to stay while the gradients are read');
+}
+
 /**
  * @param {Place | null} parent
  * @param {unknown} key
@@ -213,6 +285,7 @@ function mistake(parent, key, got, expected) {
 function nameOf(parent, key) {
   if (parent === null) return 'gradients';
   const prefix = nameOf(parent.parent, parent.key);
+  if (key === GRAD) return `${prefix}.grad`;
   if (typeof key !== 'string') return `${prefix}[${typeof key === 'object' ? describe(key) : String(key)}]`;
   return /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(key)
     ? `${prefix}.${key}`
@@ -234,6 +307,14 @@ function isMap(value) {
  */
 function isIterable(value) {
   return typeof (/** @type {Partial<Iterable<unknown>>} */ (value)[Symbol.iterator]) === 'function';
+}
+
+/**
+ * @param {object} value
+ * @returns {value is HalfGradient}
+ */
+function isHalf(value) {
+  return halfDtypeOf(/** @type {Partial<HalfGradient>} */ (value).dtype) !== undefined;
 }
 
 /**

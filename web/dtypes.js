@@ -1,20 +1,101 @@
-// web/dtypes.js: the element types of gradients. Pure; the codes are those of bindings/bindings.cpp.
+// web/dtypes.js: the element types of gradients. Pure; the codes are those of src/elements.hpp.
 
 /**
- * @typedef {Float32Array | Float64Array} GradientArray  A gradient: an array of elements the core can read.
+ * Half-precision elements as their bits: IEEE binary16, or the upper half of a binary32 (bfloat16).
+ * @typedef {{ readonly data: Uint16Array, readonly dtype: 'float16' | 'bfloat16' }} HalfGradient
+ */
+
+/**
+ * A Float16Array, where the engine has it; written out because not every version of TypeScript knows it.
+ * @typedef {{ readonly [Symbol.toStringTag]: 'Float16Array', readonly length: number,
+ *   readonly buffer: ArrayBufferLike, [index: number]: number }} Float16GradientArray
+ */
+
+/**
+ * A typed array of elements that the core can read.
+ * @typedef {Float32Array | Float64Array | Int8Array | Uint8Array | Uint8ClampedArray | Int16Array |
+ *   Uint16Array | Int32Array | Uint32Array} GradientArray
  */
 
 export const FLOAT32 = 0;
 export const FLOAT64 = 1;
+export const FLOAT16 = 2;
+export const BFLOAT16 = 3;
 
-export const GRADIENT_TYPES_IN_WORDS = 'a Float32Array or Float64Array';
+/** The name of each code. */
+export const DTYPE_NAMES = [
+  'float32',
+  'float64',
+  'float16',
+  'bfloat16',
+  'int8',
+  'uint8',
+  'int16',
+  'uint16',
+  'int32',
+  'uint32',
+];
+
+/** The base-2 logarithm of the bytes of an element, by code. */
+export const BYTE_SHIFTS = [2, 3, 1, 1, 0, 0, 1, 1, 2, 2];
+
+const CODES = new Map([
+  ['Float64Array', FLOAT64],
+  ['Float16Array', FLOAT16],
+  ...['Int8Array', 'Uint8Array', 'Int16Array', 'Uint16Array', 'Int32Array', 'Uint32Array'].map(
+    (name, i) => /** @type {[string, number]} */ ([name, BFLOAT16 + 1 + i]),
+  ),
+  ['Uint8ClampedArray', DTYPE_NAMES.indexOf('uint8')],
+]);
+
+export const GRADIENT_TYPES_IN_WORDS =
+  'a Float32Array, Float64Array, Float16Array or array of 8- to 32-bit integers, ' +
+  "{ data: Uint16Array, dtype: 'float16' or 'bfloat16' }";
+
+export const WRITABLE_TYPES_IN_WORDS =
+  'a Float32Array, Float64Array or Float16Array, ' +
+  "or { data: Uint16Array, dtype: 'float16' or 'bfloat16' }";
 
 /**
  * The code of a typed array's type; undefined if its elements are no gradient.
- * @param {string | undefined} name  of the type
- * @returns {typeof FLOAT32 | typeof FLOAT64 | undefined}
+ * @param {string} name  of the type
+ * @returns {number | undefined}
  */
 export function dtypeOf(name) {
-  if (name === 'Float32Array') return FLOAT32;
-  return name === 'Float64Array' ? FLOAT64 : undefined;
+  return name === 'Float32Array' ? FLOAT32 : CODES.get(name);
+}
+
+/**
+ * The code of the dtype of half-precision bits; undefined for any other name.
+ * @param {unknown} dtype
+ * @returns {number | undefined}
+ */
+export function halfDtypeOf(dtype) {
+  if (dtype === 'float16') return FLOAT16;
+  return dtype === 'bfloat16' ? BFLOAT16 : undefined;
+}
+
+/**
+ * Whether clipping may write elements of this type: integers cannot hold what comes out.
+ * @param {number} dtype
+ */
+export function isWritable(dtype) {
+  return dtype <= BFLOAT16;
+}
+
+/**
+ * The value of half-precision bits.
+ * @param {number} bits  16 of them
+ * @param {number} dtype  FLOAT16 or BFLOAT16
+ * @returns {number}
+ */
+export function halfToNumber(bits, dtype) {
+  const fractionBits = dtype === FLOAT16 ? 10 : 7;
+  const largestExponent = dtype === FLOAT16 ? 31 : 255;
+  const sign = bits >= 0x8000 ? -1 : 1;
+  const exponent = (bits & 0x7fff) >> fractionBits;
+  const fraction = (bits & ((1 << fractionBits) - 1)) / 2 ** fractionBits;
+  if (exponent === largestExponent) return fraction === 0 ? sign * Infinity : NaN;
+  const bias = largestExponent >> 1;
+  return exponent === 0 ? sign * fraction * 2 ** (1 - bias) : sign * (1 + fraction) * 2 ** (exponent - bias);
 }

@@ -1,5 +1,27 @@
-// web/errors.js: words for error messages. Near the bottom of the pipeline.
+// web/errors.js: words for error messages, and the error of a gradient that is not finite. Near the bottom of the
+// pipeline.
 import { typedArrayName } from './typed-array.js';
+
+/**
+ * Thrown by clipGradNorm under `nonfinite: 'throw'`, before anything is written. Says which element is the first
+ * that is not finite; all three are null where every element is, and only their norm is beyond the doubles.
+ */
+export class GradientError extends Error {
+  /**
+   * @param {string} message
+   * @param {{ tensor: string, index: number, value: number } | null} offender
+   */
+  constructor(message, offender) {
+    super(message);
+    this.name = 'GradientError';
+    /** @type {string | null} the tensor's name, as in a report */
+    this.tensor = offender?.tensor ?? null;
+    /** @type {number | null} counted over the tensor's elements */
+    this.index = offender?.index ?? null;
+    /** @type {number | null} NaN, Infinity or -Infinity */
+    this.value = offender?.value ?? null;
+  }
+}
 
 /**
  * A short description of any value, for the "got" half of a message. Never throws.

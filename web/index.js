@@ -5,8 +5,19 @@
  * @typedef {import('./collect.js').Gradient} Gradient
  * @typedef {import('./collect.js').Parameter} Parameter
  * @typedef {import('./dtypes.js').GradientArray} GradientArray
+ * @typedef {import('./dtypes.js').HalfGradient} HalfGradient
+ * @typedef {import('./clip.js').ClipOptions} ClipOptions
+ * @typedef {import('./clip.js').NonfinitePolicy} NonfinitePolicy
+ * @typedef {import('./report.js').TensorReport} TensorReport
+ * @typedef {import('./report.js').Nonfinite} Nonfinite
+ * @typedef {import('./accumulator.js').NormAccumulatorState} NormAccumulatorState
  * @typedef {import('./wasm.js').InitSource} InitSource
  */
 
+export { NormAccumulator } from './accumulator.js';
+export { clipCoefficient, clipGradNorm, clipGradsWithNorm, clipGradValue } from './clip.js';
+export { GradientError } from './errors.js';
+export { GradMonitor } from './monitor.js';
 export { gradNorm } from './norm.js';
+export { GradReport, gradReport } from './report.js';
 export { init, initSync } from './wasm.js';

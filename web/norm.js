@@ -1,6 +1,6 @@
 // web/norm.js: gradNorm, the first verb of the API.
+import { checkNormType } from './arguments.js';
 import { collect } from './collect.js';
-import { describe } from './errors.js';
 import { reduceNorm } from './reduce.js';
 
 /**
@@ -12,9 +12,10 @@ import { reduceNorm } from './reduce.js';
  *
  *     gradNorm(g, p) = (sum_i sum_j |g_ij|^p)^(1/p)      max |g_ij| for p = Infinity
  *
- * Relative error at most 2^-23 (one float32 ulp) for every p; without a Float32Array among the gradients at
- * most 2^-48 if p >= 1 and 2p is whole, else 2^-40 * max(1, 1/p), as long as the norm is a normal double. The
- * result is finite whenever the true norm is, and has the same bits whatever the order of the arrays.
+ * Relative error at most 2^-23 (one float32 ulp) for every p; of gradients that are all Float64Array, Int32Array
+ * or Uint32Array at most 2^-48 if p >= 1 and 2p is whole, else 2^-40 * max(1, 1/p), as long as the norm is a
+ * normal double. The result is finite whenever the true norm is, and has the same bits whatever the order of the
+ * gradients.
  *
  * Null and undefined are skipped; no gradients at all have norm 0. NaN if any element is NaN, otherwise
  * Infinity if any is infinite. A single element in all is returned exactly. Gradients are never written.
@@ -39,11 +40,4 @@ export function gradNorm(gradients, normType = 2) {
   if (arguments.length === 0) throw new TypeError('gradNorm was called without gradients');
   checkNormType(normType);
   return reduceNorm(collect(gradients), normType);
-}
-
-/** @param {unknown} normType */
-function checkNormType(normType) {
-  const expected = 'expected a number > 0 or Infinity';
-  if (typeof normType !== 'number') throw new TypeError(`normType is ${describe(normType)}; ${expected}`);
-  if (!(normType > 0)) throw new RangeError(`normType is ${normType}; ${expected}`);
 }

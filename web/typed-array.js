@@ -2,7 +2,7 @@
 // realms (iframes, vm contexts), run no user code, and no subclass can override them. Pure; imports nothing.
 
 const prototype = Object.getPrototypeOf(Int8Array.prototype);
-const { keys } = prototype;
+const { fill, keys } = prototype;
 const getTag = getterOf(Symbol.toStringTag);
 const getLength = getterOf('length');
 const getBuffer = getterOf('buffer');
@@ -48,15 +48,44 @@ export function isDetached(array) {
 }
 
 /**
- * As subarray, which would call the constructor of a subclass.
- * @template {Float32ArrayConstructor | Float64ArrayConstructor} T
- * @param {T} Type
- * @param {ArrayLike<number>} array  a typed array of that type
- * @param {number} start
- * @param {number} count
- * @returns {InstanceType<T>}
+ * @param {ArrayLike<number>} array  a typed array
+ * @returns {ArrayBufferLike}
  */
-export function pieceOf(Type, array, start, count) {
-  const byteOffset = getByteOffset.call(array) + start * Type.BYTES_PER_ELEMENT;
-  return /** @type {InstanceType<T>} */ (new Type(getBuffer.call(array), byteOffset, count));
+export function bufferOf(array) {
+  return getBuffer.call(array);
+}
+
+/**
+ * @param {ArrayLike<number>} array  a typed array
+ * @returns {number}
+ */
+export function byteOffsetOf(array) {
+  return getByteOffset.call(array);
+}
+
+/**
+ * Some bytes of an array. Unlike subarray it calls no constructor of a subclass.
+ * @param {ArrayLike<number>} array  a typed array
+ * @param {number} start  in bytes, from the array's own start
+ * @param {number} length  in bytes
+ * @returns {Uint8Array}
+ */
+export function bytesOf(array, start, length) {
+  return new Uint8Array(bufferOf(array), byteOffsetOf(array) + start, length);
+}
+
+/**
+ * @param {ArrayLike<number>} array  a typed array of 16-bit elements
+ * @returns {Uint16Array}  its bits
+ */
+export function uint16ViewOf(array) {
+  return new Uint16Array(bufferOf(array), byteOffsetOf(array), lengthOf(array));
+}
+
+/**
+ * @param {ArrayLike<number>} array  a typed array
+ * @param {number} value
+ */
+export function fillWith(array, value) {
+  fill.call(array, value);
 }

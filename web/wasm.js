@@ -15,18 +15,33 @@ import { readResponse, readUrl } from './url.js';
  */
 
 /**
- * The core: the functions of bindings.cpp, and views of the memory that it shares with web/reduce.js.
+ * The core: the functions of bindings.cpp, and views of the memory that it shares with the files above.
  * @typedef {object} Core
  * @property {number} blockElements        a tensor may be cut at multiples of this without changing a bit
  * @property {number} stagingBytes
  * @property {number} maxSegments
+ * @property {Uint8Array} bytes            the staging area
  * @property {Float32Array} float32        the staging area
  * @property {Float64Array} float64        the staging area
  * @property {Uint32Array} segments        the segment table: byte offset, length, dtype
- * @property {(normType: number) => void} begin
- * @property {(segmentCount: number) => void} accumulate
- * @property {() => number} finish
+ * @property {BigUint64Array} state        of a partial
+ * @property {Float64Array} summary        of a tensor or of all, in the order of src/tensor.hpp
+ * @property {EmbindModule['begin']} begin
+ * @property {EmbindModule['accumulate']} accumulate
+ * @property {EmbindModule['merge']} merge
+ * @property {EmbindModule['save']} save
+ * @property {EmbindModule['finish']} finish
+ * @property {EmbindModule['inspect']} inspect
+ * @property {EmbindModule['summariseTensor']} summariseTensor
+ * @property {EmbindModule['summarise']} summarise
+ * @property {EmbindModule['rewrite']} rewrite
  */
+
+// Those of bindings.cpp.
+const INTERFACE_VERSION = 2;
+const WORDS_PER_SEGMENT = 3;
+const WORDS_OF_STATE = 9;
+const NUMBERS_OF_SUMMARY = 10;
 
 /** @type {Core | null} */
 let core = null;
@@ -220,18 +235,27 @@ function instantiate(module) {
  * @returns {Core}
  */
 function viewOf(embind) {
-  const { blockElements, stagingAddress, stagingBytes, segmentTableAddress, maxSegments } = embind;
-  if (typeof embind.finish !== 'function') throw new TypeError('it has other exports');
+  if (embind.interfaceVersion !== INTERFACE_VERSION) throw new TypeError('it has other exports');
+  const { stagingAddress, stagingBytes, maxSegments } = embind;
   const { buffer } = embind.HEAPU8; // never replaced: the memory does not grow
   return {
-    blockElements,
+    blockElements: embind.blockElements,
     stagingBytes,
     maxSegments,
+    bytes: new Uint8Array(buffer, stagingAddress, stagingBytes),
     float32: new Float32Array(buffer, stagingAddress, stagingBytes / Float32Array.BYTES_PER_ELEMENT),
     float64: new Float64Array(buffer, stagingAddress, stagingBytes / Float64Array.BYTES_PER_ELEMENT),
-    segments: new Uint32Array(buffer, segmentTableAddress, 3 * maxSegments),
+    segments: new Uint32Array(buffer, embind.segmentTableAddress, WORDS_PER_SEGMENT * maxSegments),
+    state: new BigUint64Array(buffer, embind.stateAddress, WORDS_OF_STATE),
+    summary: new Float64Array(buffer, embind.summaryAddress, NUMBERS_OF_SUMMARY),
     begin: embind.begin,
     accumulate: embind.accumulate,
+    merge: embind.merge,
+    save: embind.save,
     finish: embind.finish,
+    inspect: embind.inspect,
+    summariseTensor: embind.summariseTensor,
+    summarise: embind.summarise,
+    rewrite: embind.rewrite,
   };
 }

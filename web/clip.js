@@ -1,0 +1,179 @@
+// web/clip.js: the verbs that modify gradients. Measures with web/reduce.js, writes with web/rewrite.js.
+import { distinctWritable } from './aliases.js';
+import { checkChoice, checkNormType, checkNotNegative, checkOptions } from './arguments.js';
+import { collect, placeOf, tensorName } from './collect.js';
+import { GradientError } from './errors.js';
+import { findNonfinite } from './inspect.js';
+import { GradMonitor } from './monitor.js';
+import { reduceNorm } from './reduce.js';
+import { clamp, fillWithZeros, scale } from './rewrite.js';
+
+/**
+ * @typedef {import('./collect.js').Gradients} Gradients
+ * @typedef {import('./collect.js').Tensor} Tensor
+ */
+
+/**
+ * What to do when the norm is NaN or Infinity:
+ *
+ * - 'propagate': multiply as always, as PyTorch does. By NaN for a NaN norm; by 0 for an infinite one, which
+ *   leaves zeros, and NaN where an element was infinite.
+ * - 'throw': a GradientError that names the first element that is not finite; nothing is written.
+ * - 'skip': nothing is written.
+ * - 'zero': every element becomes 0, so that a step with these gradients changes nothing.
+ * @typedef {'propagate' | 'throw' | 'skip' | 'zero'} NonfinitePolicy
+ */
+
+/**
+ * @typedef {object} ClipOptions
+ * @property {number} [normType]  p: any number > 0, Infinity included; 2 if left out
+ * @property {number} [eps]       added to the norm when it divides: 1e-6 if left out, as in PyTorch; 0 as in optax
+ *   and TensorFlow
+ * @property {NonfinitePolicy} [nonfinite]  'propagate' if left out
+ */
+
+const POLICIES = ['propagate', 'throw', 'skip', 'zero'];
+const DEFAULT_EPS = 1e-6;
+
+/**
+ * Scales the gradients in place so that their global p-norm is at most maxNorm, and returns the norm that they
+ * had before:
+ *
+ *     norm = gradNorm(gradients, normType)
+ *     g = g * maxNorm / (norm + eps)   if norm > maxNorm; otherwise nothing is written
+ *
+ * The norm is finite whenever the gradients are and it is not beyond the doubles, so gradients of 1e20, whose
+ * float32 squares would overflow, are clipped like any others. Each product is computed in double and rounded
+ * once to the nearest value of the element's type, ties to even; afterwards the norm is at most maxNorm, up to
+ * that rounding, as long as maxNorm / norm is a normal double. Elements that are listed twice count twice and are scaled once.
+ *
+ * maxNorm = 0 makes every element zero; maxNorm = Infinity never writes. A GradMonitor in the place of maxNorm is
+ * told the norm and says what to clip to; in a dry run it never writes.
+ *
+ * Source: R. Pascanu, T. Mikolov, Y. Bengio, "On the difficulty of training recurrent neural networks", ICML
+ * 2013, arXiv:1211.5063; eps and the return value are those of torch.nn.utils.clip_grad_norm_.
+ *
+ * @example
+ * const norm = clipGradNorm(model.parameters(), 1);
+ *
+ * @param {Gradients} gradients  floating-point gradients in any form that gradNorm accepts
+ * @param {number | GradMonitor} maxNorm  a number >= 0 or Infinity, or a monitor that has one for every step
+ * @param {ClipOptions} [options]
+ * @returns {number}  the norm before
+ * @throws {TypeError} if an argument is of the wrong type, a gradient cannot be written, or two share only a part
+ *   of their memory; the message names the place, what was found there and what is expected
+ * @throws {RangeError} if maxNorm, eps or normType is out of range
+ * @throws {GradientError} under 'throw', if the norm is NaN or Infinity
+ */
+export function clipGradNorm(gradients, maxNorm, options = {}) {
+  checkOptions('clipGradNorm', options, ['normType', 'eps', 'nonfinite']);
+  const { normType = 2, eps = DEFAULT_EPS, nonfinite = 'propagate' } = options;
+  const monitor = maxNorm instanceof GradMonitor ? maxNorm : null;
+  if (monitor === null) checkNotNegative('maxNorm', maxNorm, 'or Infinity');
+  checkNormType(normType);
+  checkNotNegative('eps', eps, 'and finite');
+  checkChoice('nonfinite', nonfinite, POLICIES);
+
+  const tensors = collect(gradients);
+  const writable = distinctWritable(tensors);
+  const norm = reduceNorm(tensors, normType);
+  const limit = monitor === null ? /** @type {number} */ (maxNorm) : limitOf(monitor, norm);
+  if (Number.isFinite(norm) || nonfinite === 'propagate') {
+    scale(writable, coefficient(norm, limit, eps));
+  } else if (nonfinite === 'throw') {
+    throw nonfiniteError(tensors, norm);
+  } else if (nonfinite === 'zero') {
+    fillWithZeros(writable);
+  }
+  return norm;
+}
+
+/**
+ * Scales gradients in place whose norm is known already: g = g * clipCoefficient(totalNorm, maxNorm, eps). The
+ * second half of clipGradNorm, for those who look at the norm in between or have it from elsewhere. Nothing is
+ * written if totalNorm <= maxNorm. A totalNorm that is not finite multiplies as under 'propagate'.
+ *
+ * @param {Gradients} gradients  as for clipGradNorm
+ * @param {number} maxNorm       a number >= 0 or Infinity
+ * @param {number} totalNorm     a number >= 0, Infinity or NaN
+ * @param {{ eps?: number }} [options]
+ * @returns {void}
+ * @throws {TypeError} as clipGradNorm
+ * @throws {RangeError} if maxNorm, totalNorm or eps is out of range
+ */
+export function clipGradsWithNorm(gradients, maxNorm, totalNorm, options = {}) {
+  checkOptions('clipGradsWithNorm', options, ['eps']);
+  const factor = clipCoefficient(totalNorm, maxNorm, options.eps);
+  scale(distinctWritable(collect(gradients)), factor);
+}
+
+/**
+ * What clipping multiplies gradients of a norm by: 1 if norm <= maxNorm or maxNorm is Infinity, otherwise
+ * maxNorm / (norm + eps), which is below 1. NaN for a norm that is NaN, 0 for one that is Infinity.
+ *
+ * @param {number} norm     a number >= 0, Infinity or NaN
+ * @param {number} maxNorm  a number >= 0 or Infinity
+ * @param {number} [eps]    a number >= 0 and finite; 1e-6 if left out
+ * @returns {number}
+ * @throws {TypeError} if one of them is not a number
+ * @throws {RangeError} if one of them is out of range
+ */
+export function clipCoefficient(norm, maxNorm, eps = DEFAULT_EPS) {
+  checkNotNegative('norm', norm, 'or NaN');
+  checkNotNegative('maxNorm', maxNorm, 'or Infinity');
+  checkNotNegative('eps', eps, 'and finite');
+  return coefficient(norm, maxNorm, eps);
+}
+
+/**
+ * Clamps every element to [-clipValue, clipValue] in place, the limit rounded to the nearest value of the
+ * element's type. NaN stays NaN; an infinity becomes clipValue with its sign. clipValue = 0 makes every element
+ * zero but NaN, Infinity writes nothing.
+ *
+ * @param {Gradients} gradients  as for clipGradNorm
+ * @param {number} clipValue     a number >= 0 or Infinity
+ * @returns {void}
+ * @throws {TypeError} as clipGradNorm
+ * @throws {RangeError} if clipValue is negative or NaN
+ */
+export function clipGradValue(gradients, clipValue) {
+  checkNotNegative('clipValue', clipValue, 'or Infinity');
+  clamp(distinctWritable(collect(gradients)), clipValue);
+}
+
+/**
+ * @param {number} norm
+ * @param {number} maxNorm
+ * @param {number} eps
+ */
+function coefficient(norm, maxNorm, eps) {
+  return norm <= maxNorm || maxNorm === Infinity ? 1 : maxNorm / (norm + eps);
+}
+
+/**
+ * @param {GradMonitor} monitor
+ * @param {number} norm
+ */
+function limitOf(monitor, norm) {
+  const { threshold } = monitor.update(norm);
+  return monitor.dryRun ? Infinity : threshold;
+}
+
+/**
+ * @param {readonly Tensor[]} tensors
+ * @param {number} norm
+ */
+function nonfiniteError(tensors, norm) {
+  const found = findNonfinite(tensors);
+  if (found === null) {
+    return new GradientError(
+      `the norm of the gradients is ${norm}, beyond the largest double; nothing was clipped`,
+      null,
+    );
+  }
+  const { tensor, index, value } = found;
+  return new GradientError(
+    `${placeOf(tensor)} has the value ${value} at index ${index}; expected finite gradients; nothing was clipped`,
+    { tensor: tensorName(tensor), index, value },
+  );
+}

@@ -1,0 +1,103 @@
+// web/rewrite.js: writes gradients in place, for web/clip.js; the only file that does. Takes tensors of which no
+// two share memory (web/aliases.js sees to that).
+import { BYTE_SHIFTS, FLOAT32, FLOAT64 } from './dtypes.js';
+import { copyIn, copyOut } from './staging.js';
+import { fillWith } from './typed-array.js';
+import { getCore } from './wasm.js';
+
+/**
+ * @typedef {import('./collect.js').Tensor} Tensor
+ * @typedef {import('./wasm.js').Core} Core
+ */
+
+// Up to here a loop is faster than two copies and a call.
+const LOOP_ELEMENTS = 256;
+
+// What is copied out lies in the first-level cache then.
+const CHUNK_BYTES = 32 * 1024;
+
+const SMALLEST_NORMAL_FLOAT = 2 ** -126;
+
+/**
+ * g = g * factor for every element: computed in double, then rounded to the nearest value of the tensor's type,
+ * ties to even. For float32 the factor is first rounded down to a float32.
+ * @param {readonly Tensor[]} tensors
+ * @param {number} factor
+ */
+export function scale(tensors, factor) {
+  if (factor !== 1) rewrite(tensors, factor, Infinity);
+}
+
+/**
+ * g = min(max(g, -limit), limit) for every element, with the limit rounded as the elements are. NaN stays NaN.
+ * @param {readonly Tensor[]} tensors
+ * @param {number} limit
+ */
+export function clamp(tensors, limit) {
+  if (limit !== Infinity) rewrite(tensors, 1, limit);
+}
+
+/**
+ * g = 0 for every element.
+ * @param {readonly Tensor[]} tensors
+ */
+export function fillWithZeros(tensors) {
+  for (const { array } of tensors) fillWith(array, 0);
+}
+
+/**
+ * @param {readonly Tensor[]} tensors
+ * @param {number} factor
+ * @param {number} limit
+ */
+function rewrite(tensors, factor, limit) {
+  const core = getCore();
+  const floatFactor = roundDownToFloat(factor);
+  for (const tensor of tensors) {
+    const ownFactor = tensor.dtype === FLOAT32 ? floatFactor : factor;
+    if (tensor.dtype <= FLOAT64 && tensor.length <= LOOP_ELEMENTS) rewriteByLoop(tensor, ownFactor, limit);
+    else rewriteByCore(core, tensor, ownFactor, limit);
+  }
+}
+
+/**
+ * The largest float32 that is not above a factor: the core multiplies floats by a float four times as fast, and
+ * rounding down keeps the norm below its limit. Factors that are no normal float32 stay as they are.
+ * @param {number} factor  in [0, 1], or NaN
+ * @returns {number}
+ */
+function roundDownToFloat(factor) {
+  const nearest = Math.fround(factor);
+  const rounded = nearest <= factor ? nearest : Math.fround(nearest * (1 - 2 ** -24));
+  return rounded >= SMALLEST_NORMAL_FLOAT ? rounded : factor;
+}
+
+/**
+ * @param {Tensor} tensor
+ * @param {number} factor
+ * @param {number} limit
+ */
+function rewriteByLoop({ array, length }, factor, limit) {
+  if (limit === Infinity) {
+    for (let i = 0; i < length; ++i) array[i] *= factor;
+  } else {
+    for (let i = 0; i < length; ++i) array[i] = Math.max(Math.min(array[i], limit), -limit);
+  }
+}
+
+/**
+ * @param {Core} core
+ * @param {Tensor} tensor
+ * @param {number} factor
+ * @param {number} limit
+ */
+function rewriteByCore(core, tensor, factor, limit) {
+  const { dtype, length } = tensor;
+  const chunk = CHUNK_BYTES >> BYTE_SHIFTS[dtype];
+  for (let start = 0; start < length; start += chunk) {
+    const count = Math.min(chunk, length - start);
+    copyIn(core, tensor, start, count, 0);
+    core.rewrite(dtype, count, factor, limit);
+    copyOut(core, tensor, start, count);
+  }
+}
