@@ -100,7 +100,7 @@ extern const int64_t kSignOfDouble;
 
 // x in that format, ties to even. Adding 2^52 times the unit in the last place leaves the processor
 // nothing but the bits to keep.
-inline F64x2 round_to(const Format& format, F64x2 x) {
+[[gnu::noinline]] inline F64x2 round_to(const Format& format, F64x2 x) {
   const F64x2 magnitude = smaller(absolute(x), as_doubles(splat(format.overflow)));
   const I64x2 exponent =
       larger(as_bits(magnitude) & splat(kExponentOfDouble), splat(format.smallest));

@@ -55,7 +55,7 @@ template <size_t kCount, class T>
 template <class T, class Leaf>
 inline double sum_block(const T* x, size_t count, Leaf&& leaf) {
   constexpr size_t kLeaf = std::remove_reference_t<Leaf>::kElements;
-  static_assert(kBlockElements % kLeaf == 0 && kBlockElements / kLeaf <= 8 * 8 * 4);
+  static_assert(kBlockElements % kLeaf == 0 && kBlockElements / kLeaf <= 8 * 8 * 8);
   alignas(16) T padded[kLeaf];
   size_t leaves = count / kLeaf;
   size_t rest = count % kLeaf;
@@ -161,10 +161,6 @@ inline double sum_short_squares(const float* x, size_t count) {
   return lane0(sums) + lane1(sums);
 }
 
-struct FirstPower {
-  static constexpr bool kCheap = true;
-  F64x2 operator()(F64x2 x) const { return x; }
-};
 struct Square {
   static constexpr bool kCheap = true;
   F64x2 operator()(F64x2 x) const { return x * x; }
@@ -255,7 +251,7 @@ inline auto largest_bits(const T* x, size_t count) {
 // float32 magnitudes are added in float32 before they are widened.
 template <class T>
 struct HealthLeaf {
-  static constexpr size_t kElements = 16;
+  static constexpr size_t kElements = 64 / sizeof(T);
   using Bits = decltype(load_bits(static_cast<const T*>(nullptr)));
   Bits largest = {};
   Bits zeros = {};  // counted downwards
@@ -266,9 +262,8 @@ struct HealthLeaf {
     return promote_low(sum) + promote_high(sum);
   }
   F64x2 operator()(const double* x) {
-    F64x2 sum = splat(0.0);
-    for (size_t i = 0; i < kElements; i += 2) sum = sum + seen(load_pair(x + i));
-    return sum;
+    return (seen(load_pair(x)) + seen(load_pair(x + 2))) +
+           (seen(load_pair(x + 4)) + seen(load_pair(x + 6)));
   }
 
  private:

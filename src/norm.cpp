@@ -176,10 +176,9 @@ bool Norm::reduce_in_float(const float* x, size_t count, Partial& partial) const
   return true;
 }
 
-// The sum of |x|^p. What is common has a kernel of its own; p = 3 is common for float32 alone.
+// The sum of |x|^p. Only squares are common enough for a kernel of their own.
 double Norm::sum_of_powers(const double* x, size_t count) const {
   if (kind_ == Kind::kSquare) return sum_block(x, count, PowerLeaf<Square>{});
-  if (kind_ == Kind::kFirstPower) return sum_block(x, count, PowerLeaf<FirstPower>{});
   return sum_of_products(x, count, 1);
 }
 

@@ -8,36 +8,26 @@
 namespace gradnorm {
 namespace {
 
-template <class Element>
-const Element* as(const void* x) {
-  return static_cast<const Element*>(x);
-}
-
-// Where a reduction goes.
-struct Target {
-  const Norm& norm;
-  Partial& partial;
-  Health* health;
-
-  template <class T>
-  void add(const T* x, size_t count) const {
-    norm.reduce(x, count, partial);
-    if (health != nullptr) health->inspect(x, count);
-  }
-
-  // Block by block through a buffer that stays in the cache.
-  template <class Element>
-  void add_widened(const Element* x, size_t count) const {
-    alignas(16) Widened<Element> widened[kBlockElements];
-    while (count > 0) {
-      const size_t step = count < kBlockElements ? count : kBlockElements;
-      widen_all(x, step, widened);
-      add(widened, step);
-      x += step;
-      count -= step;
-    }
-  }
+// How an element type is widened: by a function for up to a block.
+struct Widening {
+  size_t bytes;
+  void (*to_floats)(const void*, size_t, float*);
+  void (*to_doubles)(const void*, size_t, double*);
 };
+template <class Element>
+constexpr Widening widening() {
+  const auto widen_elements = [](const void* x, size_t count, Widened<Element>* to) {
+    widen_all(static_cast<const Element*>(x), count, to);
+  };
+  if constexpr (sizeof(Element) < 4)
+    return {sizeof(Element), widen_elements, nullptr};
+  else
+    return {sizeof(Element), nullptr, widen_elements};
+}
+// By dtype, from kFloat16 on.
+constexpr Widening kWidenings[] = {widening<Float16>(), widening<BFloat16>(), widening<int8_t>(),
+                                   widening<uint8_t>(), widening<int16_t>(),  widening<uint16_t>(),
+                                   widening<int32_t>(), widening<uint32_t>()};
 
 struct Rewriting {
   double factor;
@@ -71,28 +61,28 @@ void rewrite_halves(Half* x, size_t count, Rewriting rewriting) {
 
 void reduce(const Norm& norm, Dtype dtype, const void* x, size_t count, Partial& partial,
             Health* health) {
-  const Target target{norm, partial, health};
-  switch (dtype) {
-    case Dtype::kFloat32:
-      return target.add(as<float>(x), count);
-    case Dtype::kFloat64:
-      return target.add(as<double>(x), count);
-    case Dtype::kFloat16:
-      return target.add_widened(as<Float16>(x), count);
-    case Dtype::kBFloat16:
-      return target.add_widened(as<BFloat16>(x), count);
-    case Dtype::kInt8:
-      return target.add_widened(as<int8_t>(x), count);
-    case Dtype::kUint8:
-      return target.add_widened(as<uint8_t>(x), count);
-    case Dtype::kInt16:
-      return target.add_widened(as<int16_t>(x), count);
-    case Dtype::kUint16:
-      return target.add_widened(as<uint16_t>(x), count);
-    case Dtype::kInt32:
-      return target.add_widened(as<int32_t>(x), count);
-    case Dtype::kUint32:
-      return target.add_widened(as<uint32_t>(x), count);
+  const auto add = [&](const auto* elements, size_t n) {
+    norm.reduce(elements, n, partial);
+    if (health != nullptr) health->inspect(elements, n);
+  };
+  if (dtype == Dtype::kFloat32) return add(static_cast<const float*>(x), count);
+  if (dtype == Dtype::kFloat64) return add(static_cast<const double*>(x), count);
+  // Block by block through a buffer that stays in the cache.
+  const auto index = static_cast<uint32_t>(dtype) - static_cast<uint32_t>(Dtype::kFloat16);
+  const Widening& widening = kWidenings[index];
+  alignas(16) double doubles[kBlockElements];
+  alignas(16) float floats[kBlockElements];
+  for (auto from = static_cast<const char*>(x); count > 0;) {
+    const size_t step = count < kBlockElements ? count : kBlockElements;
+    if (widening.to_floats != nullptr) {
+      widening.to_floats(from, step, floats);
+      add(floats, step);
+    } else {
+      widening.to_doubles(from, step, doubles);
+      add(doubles, step);
+    }
+    from += step * widening.bytes;
+    count -= step;
   }
 }
 

@@ -1,15 +1,7 @@
 // tools/build.js: from sources to dist/. The WebAssembly module by CMake, the bundles by Rollup, the type
 // declarations by tsc. Does nothing when the inputs are those of the last build.
 import { createHash } from 'node:crypto';
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findProgram, npmTool, ROOT, runQuietly, say } from './steps.js';
 
@@ -60,7 +52,6 @@ export function buildCMake(/** @type {string} */ folder, /** @type {string[]} */
 function buildWasm() {
   const folder = join('build', 'wasm');
   buildCMake(folder, ['emcmake', 'cmake']);
-  copyFileSync(join(ROOT, 'bindings', 'gradnorm.d.ts'), join(ROOT, folder, 'gradnorm.d.ts'));
   const wasm = readFileSync(join(ROOT, folder, 'gradnorm.wasm'));
   writeFileSync(join(ROOT, 'dist', 'gradnorm.wasm'), wasm);
   writeFileSync(
@@ -105,11 +96,7 @@ function replaceSource(/** @type {string} */ id, /** @type {string} */ source) {
 
 function writeDeclarations() {
   runQuietly(process.execPath, [npmTool('typescript'), '-p', join('tools', 'tsconfig.types.json')]);
-  // tsc passes declarations by that were declarations to begin with, and writes one for the bytes.
-  const folder = join(ROOT, 'dist', 'types', 'build', 'wasm');
-  mkdirSync(folder, { recursive: true });
-  rmSync(join(ROOT, 'dist', 'types', 'build', 'wasm-hex.d.ts'));
-  copyFileSync(join(ROOT, 'bindings', 'gradnorm.d.ts'), join(folder, 'gradnorm.d.ts'));
+  rmSync(join(ROOT, 'dist', 'types', 'build'), { recursive: true });
 }
 
 function digestInputs() {

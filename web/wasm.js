@@ -1,12 +1,12 @@
 // web/wasm.js: the loader. Gives the pipeline its core, the WebAssembly module behind bindings/: by itself
 // and synchronously at the first call, or earlier and as you like it by init and initSync.
-import createCore from '../build/wasm/gradnorm.js';
+import { bind } from './embind.js';
 import { describe, tagOf } from './errors.js';
 import { readDefault, readDefaultSync } from './source-inline.js';
 import { readResponse, readUrl } from './url.js';
 
 /**
- * @typedef {import('../build/wasm/gradnorm.js').EmbindModule} EmbindModule
+ * @typedef {import('./embind.js').Bindings} Bindings
  */
 
 /**
@@ -15,27 +15,17 @@ import { readResponse, readUrl } from './url.js';
  */
 
 /**
- * The core: the functions of bindings.cpp, and views of the memory that it shares with the files above.
- * @typedef {object} Core
- * @property {number} blockElements        a tensor may be cut at multiples of this without changing a bit
- * @property {number} stagingBytes
- * @property {number} maxSegments
+ * Views of the memory that the core shares with web/staging.js and those who call it.
+ * @typedef {object} Views
  * @property {Uint8Array} bytes            the staging area
  * @property {Float32Array} float32        the staging area
  * @property {Float64Array} float64        the staging area
  * @property {Uint32Array} segments        the segment table: byte offset, length, dtype
  * @property {BigUint64Array} state        of a partial
  * @property {Float64Array} summary        of a tensor or of all, in the order of src/tensor.hpp
- * @property {EmbindModule['begin']} begin
- * @property {EmbindModule['accumulate']} accumulate
- * @property {EmbindModule['merge']} merge
- * @property {EmbindModule['save']} save
- * @property {EmbindModule['finish']} finish
- * @property {EmbindModule['inspect']} inspect
- * @property {EmbindModule['summariseTensor']} summariseTensor
- * @property {EmbindModule['summarise']} summarise
- * @property {EmbindModule['rewrite']} rewrite
  */
+
+/** @typedef {Bindings & Views} Core  The core: what bindings.cpp binds, and views. */
 
 // Those of bindings.cpp.
 const INTERFACE_VERSION = 2;
@@ -205,57 +195,29 @@ function cannotCompile(bytes, cause) {
  * @returns {Core}
  */
 function instantiate(module) {
-  /** @type {unknown} */
-  let failure;
-  const embind = {
-    /** @type {import('../build/wasm/gradnorm.js').CoreOptions['instantiateWasm']} */
-    instantiateWasm(imports, done) {
-      try {
-        const instance = new WebAssembly.Instance(module, imports);
-        done(instance);
-        return instance.exports;
-      } catch (error) {
-        // Emscripten would log it and go on; an object tells it that `done` may be called later.
-        failure = error;
-        return {};
-      }
-    },
-  };
   try {
-    void createCore(embind);
-    if (failure !== undefined) throw failure;
-    return viewOf(/** @type {EmbindModule} */ (/** @type {unknown} */ (embind)));
+    const { bindings, buffer } = bind(module);
+    if (bindings.interfaceVersion !== INTERFACE_VERSION) throw new TypeError('it has other exports');
+    return coreOf(bindings, buffer);
   } catch (cause) {
     throw new Error('gradnorm: this is not the WebAssembly module of this version', { cause });
   }
 }
 
 /**
- * @param {EmbindModule} embind
+ * @param {Bindings} bindings
+ * @param {ArrayBuffer} buffer
  * @returns {Core}
  */
-function viewOf(embind) {
-  if (embind.interfaceVersion !== INTERFACE_VERSION) throw new TypeError('it has other exports');
-  const { stagingAddress, stagingBytes, maxSegments } = embind;
-  const { buffer } = embind.HEAPU8; // never replaced: the memory does not grow
+function coreOf(bindings, buffer) {
+  const { stagingAddress, stagingBytes, segmentTableAddress, maxSegments } = bindings;
   return {
-    blockElements: embind.blockElements,
-    stagingBytes,
-    maxSegments,
+    ...bindings,
     bytes: new Uint8Array(buffer, stagingAddress, stagingBytes),
     float32: new Float32Array(buffer, stagingAddress, stagingBytes / Float32Array.BYTES_PER_ELEMENT),
     float64: new Float64Array(buffer, stagingAddress, stagingBytes / Float64Array.BYTES_PER_ELEMENT),
-    segments: new Uint32Array(buffer, embind.segmentTableAddress, WORDS_PER_SEGMENT * maxSegments),
-    state: new BigUint64Array(buffer, embind.stateAddress, WORDS_OF_STATE),
-    summary: new Float64Array(buffer, embind.summaryAddress, NUMBERS_OF_SUMMARY),
-    begin: embind.begin,
-    accumulate: embind.accumulate,
-    merge: embind.merge,
-    save: embind.save,
-    finish: embind.finish,
-    inspect: embind.inspect,
-    summariseTensor: embind.summariseTensor,
-    summarise: embind.summarise,
-    rewrite: embind.rewrite,
+    segments: new Uint32Array(buffer, segmentTableAddress, WORDS_PER_SEGMENT * maxSegments),
+    state: new BigUint64Array(buffer, bindings.stateAddress, WORDS_OF_STATE),
+    summary: new Float64Array(buffer, bindings.summaryAddress, NUMBERS_OF_SUMMARY),
   };
 }
