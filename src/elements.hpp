@@ -76,7 +76,7 @@ inline F32x4 widen(const Integer* x) {
   static_assert(sizeof(Integer) <= 2);
   return to_floats(load_integers(x));
 }
-inline Doubles widen(const float* x) { return promote(load_quad(x)); }
+inline Doubles widen(const float* x) { return promote(load_vector(x)); }
 inline Doubles widen(const int32_t* x) {
   const I32x4 integers = load_integers(x);
   return {to_doubles_low(integers), to_doubles_high(integers)};
@@ -112,7 +112,7 @@ inline I32x4 round_to(const Format& format, Doubles x) {
   return as_bits(demote(round_to(format, x.low), round_to(format, x.high)));
 }
 
-inline void narrow(Doubles x, float* to) { store_quad(demote(x.low, x.high), to); }
+inline void narrow(Doubles x, float* to) { store_vector(demote(x.low, x.high), to); }
 inline void narrow(Doubles x, BFloat16* to) {
   store_low_halves(shift_right<16>(round_to(kBFloat16Format, x)), &to->bits);
 }
@@ -132,10 +132,10 @@ inline void narrow(Doubles x, Float16* to) {
 template <class Element>
 using Widened = std::conditional_t<(sizeof(Element) < 4), float, double>;
 
-inline void store(F32x4 x, float* to) { store_quad(x, to); }
+inline void store(F32x4 x, float* to) { store_vector(x, to); }
 inline void store(Doubles x, double* to) {
-  store_pair(x.low, to);
-  store_pair(x.high, to + 2);
+  store_vector(x.low, to);
+  store_vector(x.high, to + 2);
 }
 
 // Widens `count` elements, rounded up to a multiple of four: both sides have room for that.

@@ -3,7 +3,6 @@
 
 #include <cmath>
 
-#include "bits.hpp"
 #include "kernels.hpp"
 
 namespace gradnorm {
@@ -30,7 +29,7 @@ void Health::inspect_block(const T* x, size_t count) {
   const size_t rest = count % HealthLeaf<T>::kElements;
   const size_t padding = rest == 0 ? 0 : HealthLeaf<T>::kElements - rest;
   zeros_ -= static_cast<double>(sum_of_lanes(leaf.zeros)) + static_cast<double>(padding);
-  const double largest = bits_as<T>(largest_lane(leaf.largest));
+  const double largest = largest_lane(leaf.largest);
   if (sum >= kSmallMagnitude && sum <= kLargeMagnitude) {
     magnitudes_.note_magnitude(largest);
     magnitudes_.add({sum, 0});

@@ -104,14 +104,14 @@ struct PowerLeaf {
   template <class T>
   static constexpr size_t kStep = 16 / sizeof(T);
   F64x2 few(const float* x) const { return four(x); }
-  F64x2 few(const double* x) const { return power(absolute(load_pair(x))); }
+  F64x2 few(const double* x) const { return power(absolute(load_vector(x))); }
 
   F64x2 four(const float* x) const {
-    const F32x4 magnitudes = absolute(load_quad(x));
+    const F32x4 magnitudes = absolute(load_vector(x));
     return power(promote_low(magnitudes)) + power(promote_high(magnitudes));
   }
   F64x2 four(const double* x) const {
-    return power(absolute(load_pair(x))) + power(absolute(load_pair(x + 2)));
+    return power(absolute(load_vector(x))) + power(absolute(load_vector(x + 2)));
   }
 };
 
@@ -124,8 +124,8 @@ struct PowerLeaf {
 struct FloatMagnitudeLeaf {
   static constexpr size_t kElements = 16;
   F64x2 operator()(const float* x) const {
-    const F32x4 sum = (absolute(load_quad(x)) + absolute(load_quad(x + 4))) +
-                      (absolute(load_quad(x + 8)) + absolute(load_quad(x + 12)));
+    const F32x4 sum = (absolute(load_vector(x)) + absolute(load_vector(x + 4))) +
+                      (absolute(load_vector(x + 8)) + absolute(load_vector(x + 12)));
     return promote_low(sum) + promote_high(sum);
   }
 };
@@ -142,7 +142,8 @@ struct FloatSquareLeaf {
   }
 
   static F32x4 sum_of_four(const float* x) {
-    const F32x4 a = load_quad(x), b = load_quad(x + 4), c = load_quad(x + 8), d = load_quad(x + 12);
+    const F32x4 a = load_vector(x), b = load_vector(x + 4), c = load_vector(x + 8),
+                d = load_vector(x + 12);
     return (a * a + b * b) + (c * c + d * d);
   }
 };
@@ -248,29 +249,28 @@ inline auto largest_bits(const T* x, size_t count) {
 }
 
 // Leaf: sum of |x|, with an eye on the largest magnitude and on zeros. The sum serves a mean: four
-// float32 magnitudes are added in float32 before they are widened.
+// float32 magnitudes are added in float32 before they are widened. With a NaN in the block the sum
+// is NaN, and the largest means nothing.
 template <class T>
 struct HealthLeaf {
   static constexpr size_t kElements = 64 / sizeof(T);
-  using Bits = decltype(load_bits(static_cast<const T*>(nullptr)));
-  Bits largest = {};
-  Bits zeros = {};  // counted downwards
+  decltype(load_vector(static_cast<const T*>(nullptr))) largest = {};
+  decltype(load_bits(static_cast<const T*>(nullptr))) zeros = {};  // counted downwards
 
   F64x2 operator()(const float* x) {
-    const F32x4 sum = (seen(load_quad(x)) + seen(load_quad(x + 4))) +
-                      (seen(load_quad(x + 8)) + seen(load_quad(x + 12)));
+    const F32x4 sum = sum_of_four(x);
     return promote_low(sum) + promote_high(sum);
   }
-  F64x2 operator()(const double* x) {
-    return (seen(load_pair(x)) + seen(load_pair(x + 2))) +
-           (seen(load_pair(x + 4)) + seen(load_pair(x + 6)));
-  }
+  F64x2 operator()(const double* x) { return sum_of_four(x); }
 
  private:
-  template <class Vector>
-  Vector seen(Vector x) {
-    const Vector magnitude = absolute(x);
-    largest = larger(largest, as_bits(magnitude));
+  auto sum_of_four(const T* x) {
+    constexpr size_t kStep = 16 / sizeof(T);
+    return (seen(x) + seen(x + kStep)) + (seen(x + 2 * kStep) + seen(x + 3 * kStep));
+  }
+  auto seen(const T* x) {
+    const auto magnitude = absolute(load_vector(x));
+    largest = larger(largest, magnitude);
     zeros = zeros + zero_mask(as_bits(magnitude));
     return magnitude;
   }

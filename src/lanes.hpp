@@ -47,8 +47,8 @@ inline I64x2 splat(int64_t x) { return {wasm_i64x2_splat(x)}; }
 inline I32x4 splat(int32_t x) { return {wasm_i32x4_splat(x)}; }
 inline F32x4 splat(float x) { return {wasm_f32x4_splat(x)}; }
 
-inline F64x2 load_pair(const double* x) { return {wasm_v128_load(x)}; }
-inline F32x4 load_quad(const float* x) { return {wasm_v128_load(x)}; }
+inline F64x2 load_vector(const double* x) { return {wasm_v128_load(x)}; }
+inline F32x4 load_vector(const float* x) { return {wasm_v128_load(x)}; }
 inline I64x2 load_bits(const double* x) { return {wasm_v128_load(x)}; }
 inline I32x4 load_bits(const float* x) { return {wasm_v128_load(x)}; }
 // Four integers, each widened with its sign, or without one with zeros.
@@ -62,8 +62,8 @@ inline I32x4 load_integers(const int16_t* x) { return {wasm_i32x4_load16x4(x)}; 
 inline I32x4 load_integers(const uint16_t* x) { return {wasm_u32x4_load16x4(x)}; }
 inline I32x4 load_integers(const int32_t* x) { return {wasm_v128_load(x)}; }
 
-inline void store_quad(F32x4 a, float* x) { wasm_v128_store(x, a.v); }
-inline void store_pair(F64x2 a, double* x) { wasm_v128_store(x, a.v); }
+inline void store_vector(F32x4 a, float* x) { wasm_v128_store(x, a.v); }
+inline void store_vector(F64x2 a, double* x) { wasm_v128_store(x, a.v); }
 // The low 16 bits of each lane.
 inline void store_low_halves(I32x4 a, uint16_t* x) {
   const v128_t halves =
@@ -109,16 +109,22 @@ inline F64x2 where_less(F64x2 x, F64x2 y, F64x2 a, F64x2 b) {
 }
 inline double lane0(F64x2 a) { return wasm_f64x2_extract_lane(a.v, 0); }
 inline double lane1(F64x2 a) { return wasm_f64x2_extract_lane(a.v, 1); }
+// Of lanes that are not NaN.
+inline double largest_lane(F64x2 a) { return lane0(a) < lane1(a) ? lane1(a) : lane0(a); }
 
 inline F32x4 operator+(F32x4 a, F32x4 b) { return {wasm_f32x4_add(a.v, b.v)}; }
 inline F32x4 operator-(F32x4 a, F32x4 b) { return {wasm_f32x4_sub(a.v, b.v)}; }
 inline F32x4 operator*(F32x4 a, F32x4 b) { return {wasm_f32x4_mul(a.v, b.v)}; }
+inline F32x4 larger(F32x4 a, F32x4 b) { return {wasm_f32x4_pmax(a.v, b.v)}; }
 inline F32x4 absolute(F32x4 a) { return {wasm_v128_and(a.v, wasm_i32x4_splat(kMagnitudeOfFloat))}; }
 inline F64x2 promote_low(F32x4 a) { return {wasm_f64x2_promote_low_f32x4(a.v)}; }
 inline F64x2 promote_high(F32x4 a) {
   return {wasm_f64x2_promote_low_f32x4(wasm_i32x4_shuffle(a.v, a.v, 2, 3, 2, 3))};
 }
 
+inline double largest_lane(F32x4 a) {
+  return largest_lane(larger(promote_low(a), promote_high(a)));
+}
 inline F32x4 demote(F64x2 low, F64x2 high) {
   return {wasm_i32x4_shuffle(wasm_f32x4_demote_f64x2_zero(low.v),
                              wasm_f32x4_demote_f64x2_zero(high.v), 0, 1, 4, 5)};
@@ -279,8 +285,8 @@ inline F64x2 splat(double x) { return {{x, x}}; }
 inline I64x2 splat(int64_t x) { return {{x, x}}; }
 inline I32x4 splat(int32_t x) { return {{x, x, x, x}}; }
 inline F32x4 splat(float x) { return {{x, x, x, x}}; }
-inline F64x2 load_pair(const double* x) { return {{x[0], x[1]}}; }
-inline F32x4 load_quad(const float* x) { return {{x[0], x[1], x[2], x[3]}}; }
+inline F64x2 load_vector(const double* x) { return {{x[0], x[1]}}; }
+inline F32x4 load_vector(const float* x) { return {{x[0], x[1], x[2], x[3]}}; }
 inline I64x2 load_bits(const double* x) {
   return {{bits_as<int64_t>(x[0]), bits_as<int64_t>(x[1])}};
 }
@@ -294,8 +300,8 @@ inline I32x4 load_integers(const T* x) {
   return {{x[0], x[1], x[2], x[3]}};
 }
 
-inline void store_quad(F32x4 a, float* x) { std::memcpy(x, a.lane, sizeof a.lane); }
-inline void store_pair(F64x2 a, double* x) { std::memcpy(x, a.lane, sizeof a.lane); }
+inline void store_vector(F32x4 a, float* x) { std::memcpy(x, a.lane, sizeof a.lane); }
+inline void store_vector(F64x2 a, double* x) { std::memcpy(x, a.lane, sizeof a.lane); }
 inline void store_low_halves(I32x4 a, uint16_t* x) {
   for (int i = 0; i < 4; ++i) x[i] = static_cast<uint16_t>(a.lane[i]);
 }

@@ -44,13 +44,13 @@ void rewrite_floats(float* x, size_t count, Rewriting rewriting) {
   const auto factor = static_cast<float>(rewriting.factor);
   constexpr float kSmallestNormal = 0x1p-126f;
   if (factor == rewriting.factor && factor >= kSmallestNormal && std::isinf(rewriting.limit)) {
-    for (size_t i = 0; i < count; i += 4) store_quad(load_quad(x + i) * splat(factor), x + i);
+    for (size_t i = 0; i < count; i += 4) store_vector(load_vector(x + i) * splat(factor), x + i);
     return;
   }
   for (size_t i = 0; i < count; i += 4) narrow(rewriting(widen(x + i)), x + i);
 }
 void rewrite_doubles(double* x, size_t count, Rewriting rewriting) {
-  for (size_t i = 0; i < count; i += 2) store_pair(rewriting(load_pair(x + i)), x + i);
+  for (size_t i = 0; i < count; i += 2) store_vector(rewriting(load_vector(x + i)), x + i);
 }
 template <class Half>
 void rewrite_halves(Half* x, size_t count, Rewriting rewriting) {
