@@ -8,9 +8,11 @@ import { describe, test } from 'node:test';
 import { runInNewContext } from 'node:vm';
 import { gradNorm } from 'gradnorm';
 
-const EXPECTED =
-  'a Float32Array or Float64Array, an object whose grad is one, a list, Map or plain record of these, or null';
-const EXPECTED_GRAD = 'a Float32Array or Float64Array, or null';
+const EXPECTED_TYPES =
+  'a Float32Array, Float64Array, Float16Array or array of 8- to 32-bit integers, ' +
+  "{ data: Uint16Array, dtype: 'float16' or 'bfloat16' }";
+const EXPECTED = `${EXPECTED_TYPES}, an object whose grad is one, a list, Map or plain record of these, or null`;
+const EXPECTED_GRAD = `${EXPECTED_TYPES}, or null`;
 
 /** More elements than the staging area holds, so that the array is read in pieces. */
 const MANY = 300_001;
@@ -350,10 +352,6 @@ describe('refused', () => {
     ['a BigInt64Array', () => new BigInt64Array(1)],
     ['a BigUint64Array', () => new BigUint64Array(0)],
     ['a DataView', () => new DataView(new ArrayBuffer(4))],
-    ['an Int32Array', () => new Int32Array(1)],
-    ['an Int8Array', () => new Int8Array(1)],
-    ['a Uint16Array', () => new Uint16Array(1)],
-    ['a Uint8Array', () => Buffer.alloc(4)],
     ['an ArrayBuffer', () => new ArrayBuffer(4)],
     ['a SharedArrayBuffer', () => new SharedArrayBuffer(4)],
     ['a Tensor', () => new Tensor()],
@@ -365,7 +363,7 @@ describe('refused', () => {
     ['a Number', () => Object(1)],
     ['a Date', () => runInNewContext('new Date(0)')],
     ['a Tensor', () => runInNewContext('class Tensor {}; new Tensor()')],
-    ['an Int32Array', () => runInNewContext('new Int32Array(1)')],
+    ['a BigInt64Array', () => runInNewContext('new BigInt64Array(1)')],
     ['an object', () => new (class {})()],
     ['an object', () => Object.create({ constructor: { name: 7 } })],
     ['a revoked Proxy', () => revoked({})],
@@ -425,14 +423,16 @@ describe('refused', () => {
       ['an object', { grad: f32(1) }],
       ['a Tensor', new Tensor()],
       ['a revoked Proxy', revoked({})],
+      ['a BigInt64Array', new BigInt64Array(1)],
+      ['a BigUint64Array', new BigUint64Array(0)],
+      ['a DataView', new DataView(new ArrayBuffer(4))],
+      ['an object', { data: new Uint16Array(1), dtype: 'float32' }],
     ];
     for (const [got, grad] of grads) {
       assertRefused({ grad }, `gradients.grad is ${got}; expected ${EXPECTED_GRAD}`);
       assertRefused([null, f32(1), { grad }], `gradients[2].grad is ${got}; expected ${EXPECTED_GRAD}`);
       assertRefused({ w: { grad } }, `gradients.w.grad is ${got}; expected ${EXPECTED_GRAD}`);
     }
-    const message = `gradients[0].grad is an Int32Array; expected ${EXPECTED}`;
-    assertRefused([{ grad: new Int32Array(1) }], message);
   });
 
   test('detached buffers, even of arrays that were empty, and views that no longer fit', () => {
@@ -641,13 +641,13 @@ describe('what the user throws', () => {
     const generator = (function* () {
       try {
         yield f32(1);
-        yield new Int32Array(1);
+        yield new BigInt64Array(1);
         yield f32(2);
       } finally {
         released += 1;
       }
     })();
-    assertRefused(generator, `gradients[1] is an Int32Array; expected ${EXPECTED}`);
+    assertRefused(generator, `gradients[1] is a BigInt64Array; expected ${EXPECTED}`);
     assert.equal(released, 1);
     assert.equal(generator.next().done, true);
   });

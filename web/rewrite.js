@@ -13,9 +13,6 @@ import { getCore } from './wasm.js';
 // Up to here a loop is faster than two copies and a call.
 const LOOP_ELEMENTS = 256;
 
-// What is copied out lies in the first-level cache then.
-const CHUNK_BYTES = 32 * 1024;
-
 const SMALLEST_NORMAL_FLOAT = 2 ** -126;
 
 /**
@@ -93,7 +90,7 @@ function rewriteByLoop({ array, length }, factor, limit) {
  */
 function rewriteByCore(core, tensor, factor, limit) {
   const { dtype, length } = tensor;
-  const chunk = CHUNK_BYTES >> BYTE_SHIFTS[dtype];
+  const chunk = core.stagingBytes >> BYTE_SHIFTS[dtype];
   for (let start = 0; start < length; start += chunk) {
     const count = Math.min(chunk, length - start);
     copyIn(core, tensor, start, count, 0);

@@ -53,7 +53,7 @@ ScalarLog2 lane_of(const Log2& log, int lane) {
 template <Precision kPrecision>
 ::testing::AssertionResult normal_log2_is_right(double x, double y, long double bound) {
   const double pair[2] = {x, y};
-  const Log2 log = log2_of_normal<kPrecision>(load_pair(pair));
+  const Log2 log = log2_of_normal<kPrecision>(load_vector(pair));
   if (auto result = is_log2(lane_of(log, 0), x, bound); !result) return result;
   return is_log2(lane_of(log, 1), y, bound);
 }

@@ -136,7 +136,7 @@ void try_power(uint64_t seed, const Power& power, const TermFunction& term, int 
 
 TEST(SumBlock, FirstPowersAreWithinTheRoundingsOfTheTree) {
   try_power(
-      31, FirstPower{}, [](long double x) { return x; }, 0);
+      31, ProductPower{1, false, 1.0}, [](long double x) { return x; }, 0);
 }
 
 TEST(SumBlock, SquaresAreWithinOneRoundingMore) {
@@ -240,7 +240,7 @@ TEST(SumBlock, OnesSumToTheirNumber) {
   ones_sum_to_their_number<float>(FloatMagnitudeLeaf{});
   ones_sum_to_their_number<float>(FloatSquareLeaf{});
   ones_sum_to_their_number<float>(PowerLeaf<Cube>{});
-  ones_sum_to_their_number<double>(PowerLeaf<FirstPower>{});
+  ones_sum_to_their_number<double>(PowerLeaf<ProductPower>{{1, false, 1.0}});
   ones_sum_to_their_number<double>(PowerLeaf<Square>{});
   ones_sum_to_their_number<double>(PowerLeaf<ProductPower>{{3, true, 1.0}});
   ones_sum_to_their_number<double>(PowerLeaf<RelativePower>{{2.7, {0, 0}}});
