@@ -336,9 +336,15 @@ describe('add, count, reset', () => {
         NaN,
         `p = ${p}`,
       );
-      const { nan, infinity } = overJson(infinite).merge(notANumber).merge(finite).toJSON();
-      assert.deepEqual({ nan, infinity }, { nan: true, infinity: true });
-      assert.deepEqual([finite.toJSON().nan, finite.toJSON().infinity], [false, false]);
+      const flagsOf = (/** @type {NormAccumulator} */ accumulator) => {
+        const { nan, infinity } = accumulator.toJSON();
+        return { nan, infinity };
+      };
+      assert.deepEqual(flagsOf(finite), { nan: false, infinity: false });
+      assert.deepEqual(flagsOf(infinite), { nan: false, infinity: true });
+      assert.deepEqual(flagsOf(notANumber), { nan: true, infinity: false });
+      const all = overJson(infinite).merge(notANumber).merge(finite);
+      assert.deepEqual(flagsOf(all), { nan: true, infinity: true });
     }
   });
 

@@ -357,6 +357,15 @@ describe('lists of all element types', () => {
     for (const p of NORM_TYPES) assertSameBits(gradNorm(gradients, p), gradNorm(floats, p), () => `p = ${p}`);
   });
 
+  test(`around multiples of ${MAX_SEGMENTS} tensors of a single 1: for p = 1 their number`, () => {
+    const ones = [Float32Array.of(1), Float64Array.of(1), Uint32Array.of(1), Int8Array.of(-1)];
+    const halves = HALVES.map(({ name, one }) => ({ data: Uint16Array.of(one), dtype: name }));
+    for (const count of [MAX_SEGMENTS, 2 * MAX_SEGMENTS].flatMap((n) => [n - 1, n, n + 1])) {
+      const gradients = Array.from({ length: count }, (_, k) => [...ones, ...halves][k % 6]);
+      assert.equal(gradNorm(gradients, 1), count);
+    }
+  });
+
   test('several times the staging area, cut wherever it is full: the same bits as in floats', () => {
     const { gradients, floats } = makeMixed(44, 4, (random) => random() ** 3 * 200_000);
     for (const p of NORM_TYPES) {
