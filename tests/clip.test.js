@@ -1147,6 +1147,7 @@ describe('gradients that share memory', () => {
 describe('bad arguments', () => {
   /** The expectations of a number, and values that do not meet them with what is said about them. */
   const NUMBER = { 'a number >= 0 or Infinity': [-1, NaN, -Infinity, -5e-324] };
+  const LIMIT = { 'a number >= 0 or Infinity, or a GradMonitor': [-1, NaN, -Infinity, -5e-324] };
   const TOTAL = { 'a number >= 0, Infinity or NaN': [-1, -Infinity] };
   const FINITE = { 'a number >= 0 and finite': [-1, NaN, Infinity, -Infinity] };
   const POWER = { 'a number > 0 or Infinity': [0, -0, -2, NaN, -Infinity] };
@@ -1165,7 +1166,7 @@ describe('bad arguments', () => {
 
   /** @type {[string, Record<string, number[]>, (gradients: any, value: any) => unknown, boolean][]} */
   const CASES = [
-    ['maxNorm', NUMBER, (gradients, value) => call(gradients, value), true],
+    ['maxNorm', LIMIT, (gradients, value) => call(gradients, value), true],
     ['eps', FINITE, (gradients, eps) => call(gradients, 1, { eps }), false],
     ['normType', POWER, (gradients, normType) => call(gradients, 1, { normType }), false],
     ['maxNorm', NUMBER, (gradients, value) => split(gradients, value, 5), true],
@@ -1528,7 +1529,7 @@ describe('with a GradMonitor in the place of maxNorm', () => {
   test('anything else with a threshold is no monitor', () => {
     const gradient = f32(3, 4);
     const fake = { threshold: 1, dryRun: false, update: () => ({ threshold: 1 }) };
-    const message = 'maxNorm is an object; expected a number >= 0 or Infinity';
+    const message = 'maxNorm is an object; expected a number >= 0 or Infinity, or a GradMonitor';
     const clip = () => clipGradNorm(gradient, untyped(fake));
     withoutWriting([gradient], () => assert.throws(clip, { name: 'TypeError', message }));
   });

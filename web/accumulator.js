@@ -125,6 +125,11 @@ export class NormAccumulator {
     return this;
   }
 
+  /** For the console of Node.js. */
+  [Symbol.for('nodejs.util.inspect.custom')]() {
+    return { normType: this.normType, count: this.count, norm: this.norm };
+  }
+
   /**
    * The state, for JSON.stringify, postMessage and structuredClone. Two accumulators that were given the same
    * tensors in any order have the same state.

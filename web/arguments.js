@@ -11,7 +11,7 @@ export function checkNormType(normType) {
 /**
  * @param {string} name
  * @param {unknown} value
- * @param {'or Infinity' | 'or NaN' | 'and finite'} limit
+ * @param {'or Infinity' | 'or Infinity, or a GradMonitor' | 'or NaN' | 'and finite'} limit
  */
 export function checkNotNegative(name, value, limit) {
   const expected = `expected a number >= 0${limit === 'or NaN' ? ', Infinity or NaN' : ` ${limit}`}`;

@@ -19,8 +19,8 @@ import { clamp, fillWithZeros, scale } from './rewrite.js';
  * - 'propagate': multiply as always, as PyTorch does. By NaN for a NaN norm; by 0 for an infinite one, which
  *   leaves zeros, and NaN where an element was infinite.
  * - 'throw': a GradientError that names the first element that is not finite; nothing is written.
- * - 'skip': nothing is written.
- * - 'zero': every element becomes 0, so that a step with these gradients changes nothing.
+ * - 'skip': nothing is written; the caller leaves the step of the optimizer out.
+ * - 'zero': every element becomes 0, so that plain gradient descent stays where it is.
  * @typedef {'propagate' | 'throw' | 'skip' | 'zero'} NonfinitePolicy
  */
 
@@ -49,8 +49,8 @@ const DEFAULT_EPS = 1e-6;
  * rounding of the elements, as long as maxNorm / norm is a normal double. Elements that are listed twice count
  * twice and are scaled once.
  *
- * maxNorm = 0 makes every element zero; maxNorm = Infinity never writes. A GradMonitor in the place of maxNorm is
- * told the norm and says what to clip to; in a dry run it never writes.
+ * maxNorm = 0 makes every element zero; maxNorm = Infinity never scales. A GradMonitor in the place of maxNorm is
+ * told the norm and says what to clip to, Infinity included; in a dry run nothing is ever written.
  *
  * Source: R. Pascanu, T. Mikolov, Y. Bengio, "On the difficulty of training recurrent neural networks", ICML
  * 2013, arXiv:1211.5063; eps and the return value are those of torch.nn.utils.clip_grad_norm_.
@@ -71,7 +71,7 @@ export function clipGradNorm(gradients, maxNorm, options = {}) {
   checkOptions('clipGradNorm', options, ['normType', 'eps', 'nonfinite']);
   const { normType = 2, eps = DEFAULT_EPS, nonfinite = 'propagate' } = options;
   const monitor = maxNorm instanceof GradMonitor ? maxNorm : null;
-  if (monitor === null) checkNotNegative('maxNorm', maxNorm, 'or Infinity');
+  if (monitor === null) checkNotNegative('maxNorm', maxNorm, 'or Infinity, or a GradMonitor');
   checkNormType(normType);
   checkNotNegative('eps', eps, 'and finite');
   checkChoice('nonfinite', nonfinite, POLICIES);
@@ -96,7 +96,7 @@ export function clipGradNorm(gradients, maxNorm, options = {}) {
  * @param {Gradients} gradients  as for clipGradNorm
  * @param {number} maxNorm       a number >= 0 or Infinity
  * @param {number} totalNorm     a number >= 0, Infinity or NaN
- * @param {{ eps?: number }} [options]
+ * @param {Pick<ClipOptions, 'eps'>} [options]
  * @returns {void}
  * @throws {TypeError} as clipGradNorm
  * @throws {RangeError} if maxNorm, totalNorm or eps is out of range
@@ -112,7 +112,7 @@ export function clipGradsWithNorm(gradients, maxNorm, totalNorm, options = {}) {
 
 /**
  * What clipping multiplies gradients of a norm by: 1 if norm <= maxNorm or maxNorm is Infinity, otherwise
- * maxNorm / (norm + eps), which is below 1. NaN for a norm that is NaN, 0 for one that is Infinity.
+ * maxNorm / (norm + eps), which is below 1: NaN for a norm that is NaN, 0 for one that is Infinity.
  *
  * @param {number} norm     a number >= 0, Infinity or NaN
  * @param {number} maxNorm  a number >= 0 or Infinity

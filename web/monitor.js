@@ -178,6 +178,8 @@ export class GradMonitor {
   #spikes = 0;
   #nonfinite = 0;
   #consecutiveNonfinite = 0;
+  /** @type {MonitorStep | null} */
+  #last = null;
 
   /**
    * @param {MonitorOptions} [options]
@@ -220,6 +222,11 @@ export class GradMonitor {
     return this.#consecutiveNonfinite;
   }
 
+  /** What update returned last, also to clipGradNorm; null before the first norm and after fromJSON. */
+  get last() {
+    return this.#last;
+  }
+
   /**
    * Takes the norm of one step.
    * @param {number | { readonly norm: number }} normOrReport  a norm >= 0, NaN or Infinity, or a report of one
@@ -238,6 +245,7 @@ export class GradMonitor {
     const deviation = this.steps === 0 ? NaN : this.#averages.deviation;
     const zScore = this.#averages.zScoreOf(norm);
     const step = { norm, mean, deviation, zScore, threshold, spike: finite && norm > threshold };
+    this.#last = step;
     if (finite) this.#countFinite(step);
     else this.#countNonfinite(norm);
     return step;
@@ -267,6 +275,11 @@ export class GradMonitor {
       `GradMonitor: the gradient norm is ${norm}; not finite in a row: ${this.#consecutiveNonfinite}, ` +
         `expected at most ${maxNonfinite} (option maxNonfinite)`,
     );
+  }
+
+  /** For the console of Node.js. */
+  [Symbol.for('nodejs.util.inspect.custom')]() {
+    return { ...this.toJSON(), history: this.#history?.toArray().length ?? 0 };
   }
 
   /**

@@ -12,13 +12,19 @@ import { alignColumns, formatCount, formatNumber, formatShare } from './text.js'
  */
 
 /**
+ * @typedef {object} ReportOptions
+ * @property {number} [normType]  p: any number > 0, Infinity included; 2 if left out
+ */
+
+/**
  * One tensor's row; a flat object, so that console.table(report.tensors) is a table.
  * @typedef {object} TensorReport
  * @property {string} name      such as fc1.weight; in lists the index
  * @property {string} dtype     such as float32
  * @property {number} elements
  * @property {number} norm      the p-norm of this tensor alone
- * @property {number} share     of the sum of p-th powers, in [0, 1]
+ * @property {number} share     of the sum of p-th powers, in [0, 1]; all add up to 1, but are 0 if the norm is 0 and
+ *   NaN if an element is not finite. For p = Infinity, whose norm is one element's, those who have it share alike
  * @property {number} max       the largest magnitude of the finite elements
  * @property {number} meanAbs   the mean magnitude of the finite elements
  * @property {number} zeros     how many elements are 0 or -0
@@ -81,15 +87,20 @@ export class GradReport {
     return this.nonfinite[0] ?? null;
   }
 
-  /** @returns {string}  a table, as the console of Node.js shows a report */
+  /**
+   * A table, as the console of Node.js shows a report. Of more than 40 tensors those that are not finite and those
+   * with the largest norms.
+   * @returns {string}
+   */
   toString() {
     const rows = rowsToShow(this.tensors);
     const hidden = this.tensors.length - rows.length;
     return [
       ...linesOfTotals(this),
       ...this.nonfinite.slice(0, MOST_NONFINITE).map(lineOfNonfinite),
+      ...lineOfHidden(this.nonfinite.length - MOST_NONFINITE, 'not finite'),
       ...(rows.length > 0 ? ['', ...alignColumns([HEADERS, ...rows.map(cellsOf)], 2)] : []),
-      ...(hidden > 0 ? [`and ${formatCount(hidden)} more with smaller shares`] : []),
+      ...lineOfHidden(hidden, ''),
     ].join('\n');
   }
 
@@ -134,7 +145,7 @@ export class GradReport {
  * console.table(report.tensors);
  *
  * @param {Gradients} gradients  in any form that gradNorm accepts; never written
- * @param {{ normType?: number }} [options]  p: any number > 0, Infinity included; 2 if left out
+ * @param {ReportOptions} [options]
  * @returns {GradReport}
  * @throws {TypeError} as gradNorm
  * @throws {RangeError} if normType is not greater than 0
@@ -147,7 +158,7 @@ export function gradReport(gradients, options = {}) {
 }
 
 /**
- * A share is the quotient of two sums of powers; NaN where the norm is not finite.
+ * A share is the quotient of two sums of powers; NaN where an element is not finite.
  * @param {Summary} total
  * @returns {(row: Summary) => number}
  */
@@ -205,14 +216,30 @@ function firstNonfinite(tensor, { firstNonfinite: index }) {
  * @returns {string[]}
  */
 function linesOfTotals({ tensors, elements, normType, norm, max, meanAbs, zeros, nan, inf }) {
-  const p = normType === Infinity ? '∞' : normType;
-  const tensorCount = `${formatCount(tensors.length)} tensor${tensors.length === 1 ? '' : 's'}`;
+  const p = normType === Infinity ? '∞' : Number(normType.toPrecision(4));
   const zeroShare = elements > 0 ? ` (${formatShare(zeros / elements)})` : '';
   return [
-    `${p}-norm ${formatNumber(norm)} of ${formatCount(elements)} elements in ${tensorCount}`,
+    `${p}-norm ${formatNumber(norm)} of ${plural(elements, 'element')} in ${plural(tensors.length, 'tensor')}`,
     `max ${formatNumber(max)}, mean |g| ${formatNumber(meanAbs)}, zeros ${formatCount(zeros)}${zeroShare}, ` +
       `NaN ${formatCount(nan)}, infinite ${formatCount(inf)}`,
   ];
+}
+
+/**
+ * @param {number} count
+ * @param {string} noun
+ */
+function plural(count, noun) {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/**
+ * @param {number} count  of what is not shown
+ * @param {string} what
+ * @returns {string[]}  a line or none
+ */
+function lineOfHidden(count, what) {
+  return count > 0 ? [`and ${formatCount(count)} more ${what}`.trimEnd()] : [];
 }
 
 /** @param {Nonfinite} nonfinite */

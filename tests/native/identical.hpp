@@ -19,23 +19,18 @@ inline std::string to_text(const RoundedSum& sum) {
          std::to_string(sum.exponent) + ")";
 }
 
-// Everything but the magnitudes that were noted.
-inline ::testing::AssertionResult same_sums(const Partial& actual, const Partial& expected) {
+inline ::testing::AssertionResult identical(const Partial& actual, const Partial& expected) {
   const RoundedSum a = actual.rounded(), b = expected.rounded();
   const bool same_sum =
       same_bits(a.mantissa, b.mantissa) && a.digits == b.digits && a.exponent == b.exponent;
   const bool same_notes = same_bits(actual.elements(), expected.elements()) &&
+                          same_bits(actual.largest(), expected.largest()) &&
                           actual.nan() == expected.nan() &&
                           actual.infinity() == expected.infinity();
   if (same_sum && same_notes) return ::testing::AssertionSuccess();
   return ::testing::AssertionFailure()
          << "got " << to_text(a) << ", expected " << to_text(b)
          << (same_notes ? "" : "; what was noted beside the sum differs");
-}
-
-inline ::testing::AssertionResult identical(const Partial& actual, const Partial& expected) {
-  if (auto result = same_sums(actual, expected); !result) return result;
-  return same_bits(actual.largest(), expected.largest()) << " as largest";
 }
 
 inline ::testing::AssertionResult identical(const Health& actual, const Health& expected) {
