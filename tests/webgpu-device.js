@@ -22,8 +22,9 @@ export async function requestAdapter() {
   const icd = SWIFTSHADER.find((path) => existsSync(path));
   if (process.env.GRADNORM_GPU !== 'any' && icd !== undefined) process.env.VK_ICD_FILENAMES ??= icd;
   // What create() returns must stay reachable: its collection takes Dawn down.
-  Object.assign(globalThis, globals, { gradnormTestsGpu: create([]) });
-  const gpu = /** @type {GPU} */ (/** @type {any} */ (globalThis).gradnormTestsGpu);
+  const kept = /** @type {{ gradnormTestsGpu?: GPU }} */ (globalThis);
+  kept.gradnormTestsGpu ??= /** @type {GPU} */ (Object.assign(globalThis, globals) && create([]));
+  const gpu = kept.gradnormTestsGpu;
   const adapter = await gpu.requestAdapter();
   if (adapter === null) {
     throw new Error(
@@ -34,12 +35,12 @@ export async function requestAdapter() {
 }
 
 /**
- * A device of which every validation error is kept in a list.
- * @param {GPUAdapter} adapter
+ * A device of which every validation error is kept in a list; of an adapter of its own, as each gives one device.
  * @param {{ limits?: Record<string, number>, subgroups?: boolean }} [options]
  * @returns {Promise<{ device: GPUDevice, errors: string[] }>}
  */
-export async function requestDevice(adapter, { limits, subgroups = true } = {}) {
+export async function requestDevice({ limits, subgroups = true } = {}) {
+  const adapter = await requestAdapter();
   const device = await adapter.requestDevice({
     requiredFeatures: subgroups && adapter.features.has('subgroups') ? ['subgroups'] : [],
     requiredLimits: limits ?? {
