@@ -110,7 +110,7 @@ function bitsOf(value) {
  */
 export function halfBitsOf(value, precision, smallest) {
   const infinity = 2 ** 15 - 2 ** (precision - 1);
-  if (value === Infinity) return infinity;
+  if (value === 0 || value === Infinity) return value === 0 ? 0 : infinity;
   const [m, e] = mantissaAndExponent(value);
   const binade = Math.max(e + 31, smallest);
   const units = m * 2 ** (e - binade + precision - 1);
