@@ -248,17 +248,17 @@ inline auto largest_bits(const T* x, size_t count) {
   return largest_lane(larger(larger(a, b), larger(c, d)));
 }
 
-// Leaf: sum of |x|, with an eye on the largest magnitude and on zeros. The sum serves a mean: four
+// Leaf: sum of |x|, with an eye on the largest magnitude and on zeros. The sum serves a mean: eight
 // float32 magnitudes are added in float32 before they are widened. With a NaN in the block the sum
 // is NaN, and the largest means nothing.
 template <class T>
 struct HealthLeaf {
-  static constexpr size_t kElements = 64 / sizeof(T);
+  static constexpr size_t kElements = sizeof(T) == sizeof(float) ? 32 : 8;
   decltype(load_vector(static_cast<const T*>(nullptr))) largest = {};
   decltype(load_bits(static_cast<const T*>(nullptr))) zeros = {};  // counted downwards
 
   F64x2 operator()(const float* x) {
-    const F32x4 sum = sum_of_four(x);
+    const F32x4 sum = sum_of_four(x) + sum_of_four(x + 16);
     return promote_low(sum) + promote_high(sum);
   }
   F64x2 operator()(const double* x) { return sum_of_four(x); }

@@ -115,10 +115,11 @@ Norm::Norm(double p)
 template <class T>
 void Norm::reduce(const T* x, size_t count, Partial& partial) const {
   partial.note_elements(static_cast<double>(count));
-  if (count == 1) partial.note_magnitude(std::fabs(x[0]));  // alone, it is the norm as it is
   for (; count > kBlockElements; count -= kBlockElements, x += kBlockElements) {
     reduce_block(x, kBlockElements, partial);
   }
+  // Alone, it is the norm as it is. Noted of every block of one, so that no cut shows in the state.
+  if (count == 1) partial.note_magnitude(std::fabs(x[0]));
   if (count > 0) reduce_block(x, count, partial);
 }
 

@@ -8,20 +8,28 @@ export const BLOCK = 4096;
 /** The powers that every accuracy suite runs over. */
 export const NORM_TYPES = [0.1, 0.5, 1, 1.5, 2, 2.5, 3, 4, 7, 8, 10, 50, 1000, Infinity];
 
+/** @typedef {import('./oracle.js').Elements} Elements */
+
 /**
- * The promised bound on the relative error of a norm.
- * @param {readonly (Float32Array | Float64Array)[]} arrays
+ * The promised bound on the relative error of a norm: that of doubles if all elements are float64, int32 or
+ * uint32, otherwise that of floats.
+ * @param {readonly Elements[]} arrays
  * @param {number} p
  */
 export function promisedBound(arrays, p) {
-  if (arrays.some((array) => array instanceof Float32Array)) return 2 ** -23;
+  if (!arrays.every(isWide)) return 2 ** -23;
   const wholeOrHalfOdd = p >= 1 && Number.isInteger(2 * p);
   return wholeOrHalfOdd || p === Infinity ? 2 ** -48 : 2 ** -40 * Math.max(1, 1 / p);
 }
 
+/** @param {Elements} array */
+function isWide(array) {
+  return [Float64Array, Int32Array, Uint32Array].some((Type) => array instanceof Type);
+}
+
 /**
  * @param {number} actual
- * @param {readonly (Float32Array | Float64Array)[]} arrays
+ * @param {readonly Elements[]} arrays
  * @param {number} p
  * @param {string} where
  */

@@ -9,28 +9,48 @@ import { ROOT } from './support.js';
 
 /** The JavaScript, from the ground up: a new file is given its place here first. */
 const WEB_FLOORS = [
-  ['web/typed-array.js', 'web/dtypes.js'],
+  ['web/typed-array.js', 'web/dtypes.js', 'web/text.js', 'web/state.js'],
   ['web/errors.js'],
-  ['web/url.js'],
+  ['web/arguments.js', 'web/monitor.js', 'web/url.js', 'web/embind.js'],
   ['web/source-inline.js', 'web/source-url.js'],
   ['web/wasm.js', 'web/collect.js'],
-  ['web/reduce.js'],
-  ['web/norm.js'],
+  ['web/staging.js', 'web/aliases.js'],
+  ['web/reduce.js', 'web/inspect.js', 'web/rewrite.js'],
+  ['web/norm.js', 'web/clip.js', 'web/report.js', 'web/accumulator.js'],
   ['web/index.js'],
+  // The GPU path meets the CPU path in the entry point, and shares only pure files with it.
+  ['web/webgpu/constants.js', 'web/webgpu/types.js'],
+  ['web/webgpu/wgsl.js', 'web/webgpu/jobs.js', 'web/webgpu/totals.js'],
+  ['web/webgpu/reduce-shader.js', 'web/webgpu/merge-shader.js', 'web/webgpu/tensors.js'],
+  ['web/webgpu/clip-shaders.js', 'web/webgpu/powers.js'],
+  ['web/webgpu/context.js'],
+  ['web/webgpu/failures.js', 'web/webgpu/read-back.js', 'web/webgpu/ring.js', 'web/webgpu/work.js'],
+  ['web/webgpu/plan.js'],
+  ['web/webgpu/gpu-grad-norm.js'],
+  ['web/webgpu/index.js'],
   ['web/demo/char-rnn.js', 'web/demo/terminal.js'],
-  ['web/demo/train.js'],
+  ['web/demo/train.js', 'web/demo/shards.js'],
 ];
 
 /** What the build writes, below everything. */
-const GENERATED = ['build/wasm/gradnorm.js', 'build/wasm-hex.js'];
+const GENERATED = ['build/wasm-hex.js'];
 
 /** The C++, likewise. */
 const CORE_FLOORS = [
   ['src/bits.hpp'],
   ['src/lanes.hpp'],
-  ['src/elementary.hpp', 'src/partial.hpp'],
-  ['src/kernels.hpp', 'src/norm.hpp'],
-  ['src/elementary.cpp', 'src/norm.cpp', 'src/partial.cpp'],
+  ['src/elementary.hpp', 'src/elements.hpp', 'src/partial.hpp'],
+  ['src/kernels.hpp', 'src/norm.hpp', 'src/health.hpp'],
+  ['src/tensor.hpp'],
+  [
+    'src/lanes.cpp',
+    'src/elementary.cpp',
+    'src/elements.cpp',
+    'src/partial.cpp',
+    'src/norm.cpp',
+    'src/health.cpp',
+    'src/tensor.cpp',
+  ],
   ['bindings/bindings.cpp'],
 ];
 
@@ -132,7 +152,30 @@ describe('JavaScript', () => {
 
   test('only the loader and its sources know what the build writes', () => {
     const who = paths.filter((path) => importsOf(path).some((imported) => GENERATED.includes(imported)));
-    assert.deepEqual(who, ['web/source-inline.js', 'web/wasm.js']);
+    assert.deepEqual(who, ['web/source-inline.js']);
+  });
+
+  test('only what rewrites gradients can write to them', () => {
+    const who = paths.filter((path) => /\b(copyOut|fillWith)\b/.test(read(path)));
+    assert.deepEqual(who, ['web/typed-array.js', 'web/staging.js', 'web/rewrite.js']);
+  });
+
+  test('the GPU path knows of the CPU path its entry point and pure files, so that its bundle has no second core', () => {
+    const pure = ['web/arguments.js', 'web/errors.js', 'web/state.js'];
+    const gpu = paths.filter((path) => path.startsWith('web/webgpu/'));
+    const outside = gpu.flatMap((path) =>
+      ts
+        .preProcessFile(read(path), true, true)
+        .importedFiles.map(({ fileName }) => posix.join(posix.dirname(path), fileName)),
+    );
+    const others = new Set(outside.filter((path) => !path.startsWith('web/webgpu/')));
+    assert.deepEqual([...others].sort(), [
+      'web/arguments.js',
+      'web/errors.js',
+      'web/index.js',
+      'web/state.js',
+    ]);
+    assert.ok(pure.every((path) => importsOf(path).every((imported) => !/wasm|reduce/.test(imported))));
   });
 
   test('the oracle knows nothing of the library', () => {
@@ -181,7 +224,7 @@ describe('C++', () => {
     const bindings = codeOf('bindings/bindings.cpp');
     assert.doesNotMatch(bindings, /\bEM_\w+|\bval\b|typed_memory_view|javascript|<emscripten\.h>/i);
     const headers = includesOf('bindings/bindings.cpp').filter((included) => included.startsWith('<'));
-    assert.deepEqual(headers, ['<emscripten/bind.h>', '<cstdint>']);
+    assert.deepEqual(headers, ['<emscripten/bind.h>', '<cstddef>', '<cstdint>']);
   });
 });
 

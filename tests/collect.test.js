@@ -20,6 +20,22 @@ const MANY = 300_001;
 const f32 = (/** @type {number[]} */ ...elements) => Float32Array.of(...elements);
 const f64 = (/** @type {number[]} */ ...elements) => Float64Array.of(...elements);
 
+const INTEGER_TYPES = [
+  Int8Array,
+  Uint8Array,
+  Uint8ClampedArray,
+  Int16Array,
+  Uint16Array,
+  Int32Array,
+  Uint32Array,
+];
+
+/** The bits of 1. */
+const HALVES = /** @type {const} */ ([
+  ['float16', 0x3c00],
+  ['bfloat16', 0x3f80],
+]);
+
 /** Hides from the type checker what is wrong on purpose. */
 const untyped = (/** @type {unknown} */ value) => /** @type {any} */ (value);
 
@@ -84,6 +100,95 @@ describe('accepted', () => {
   test('one gradient', () => {
     assert.equal(gradNorm(f32(3, -4)), 5);
     assert.equal(gradNorm(f64(3, -4)), 5);
+  });
+
+  for (const Type of INTEGER_TYPES) {
+    test(`${Type.name}: alone, as a grad, in lists, Maps and records, small and large`, () => {
+      const make = (/** @type {number[]} */ ...elements) => Type.from(elements);
+      assertSum(make(3, 4), 7);
+      assertSum({ grad: make(1, 2) }, 3);
+      assertSum([make(1), f32(2), [make(4), null]], 7);
+      assertSum(new Map([['w', { grad: make(1) }]]), 1);
+      assertSum({ fc1: { weight: make(1, 0), bias: [make(2)] } }, 3);
+      assertSum(new Set([make()]), 0);
+      assertSum(new Type(MANY).fill(1).subarray(1), MANY - 1);
+      assertSum(new Type(untyped(new SharedArrayBuffer(16))).fill(1), 16 / Type.BYTES_PER_ELEMENT);
+    });
+  }
+
+  test('Buffer is a Uint8Array, wherever its memory starts', () => {
+    assertSum([Buffer.from([1, 2]), Buffer.alloc(9, 1).subarray(3)], 9);
+  });
+
+  for (const [dtype, one] of HALVES) {
+    const make = (/** @type {number} */ length) => ({ data: new Uint16Array(length).fill(one), dtype });
+
+    test(`{ data, dtype: '${dtype}' }: alone, as a grad, in lists, Maps and records, small and large`, () => {
+      assertSum(make(3), 3);
+      assertSum({ grad: make(2) }, 2);
+      assertSum([make(1), f32(2), [make(4), null]], 7);
+      assertSum(new Map([['w', { grad: make(1) }]]), 1);
+      assertSum({ fc1: { weight: make(1), bias: [make(2)] } }, 3);
+      assertSum([make(0), new Set([make(0)])], 0);
+      assertSum(make(MANY), MANY);
+    });
+
+    test(`{ data, dtype: '${dtype}' }: of any class, frozen, with other properties, inherited or by a getter`, () => {
+      class Tensor {
+        dtype = dtype;
+        shape = ['not', 'gradients'];
+        get data() {
+          return new Uint16Array(2).fill(one);
+        }
+        *[Symbol.iterator]() {
+          yield 'elements, not gradients';
+        }
+      }
+      assertSum(new Tensor(), 2);
+      assertSum([{ grad: new Tensor() }, Object.create(new Tensor()), Object.freeze(make(1))], 5);
+      assertSum(Object.assign(Object.create(null), make(3)), 3);
+    });
+
+    test(`{ data, dtype: '${dtype}' }: views, shared and resizable memory, other realms`, () => {
+      const bits = new Uint16Array(MANY + 2).fill(one);
+      bits[0] = bits[MANY + 1] = 0x7fff; // NaN in both
+      assertSum({ data: bits.subarray(1, MANY + 1), dtype }, MANY);
+      assertSum({ data: new Uint16Array(new SharedArrayBuffer(8)).fill(one), dtype }, 4);
+      assertSum({ data: runInNewContext(`new Uint16Array(5).fill(${one})`), dtype }, 5);
+      assertSum(runInNewContext(`({ a: { data: Uint16Array.of(${one}), dtype: '${dtype}' } })`), 1);
+      if ('resize' in ArrayBuffer.prototype) {
+        const buffer = new (untyped(ArrayBuffer))(4, { maxByteLength: 16 });
+        const data = new Uint16Array(buffer).fill(one);
+        buffer.resize(6);
+        data.fill(one);
+        assertSum({ data, dtype }, 3);
+      }
+    });
+
+    test(`{ data, dtype: '${dtype}' } with a grad is a parameter: the grad counts, not the data`, () => {
+      assertSum({ ...make(1), grad: f32(4) }, 4);
+      assertSum({ ...make(1), grad: null }, 0);
+      assertSum({ ...make(1), grad: make(2) }, 2);
+    });
+  }
+
+  test('an object with data whose dtype is another word is a record like any other', () => {
+    assertSum({ data: { data: Uint16Array.of(7), dtype: null } }, 7);
+    assertSum({ dtype: f32(1), data: Uint16Array.of(0x3c00) }, 0x3c01);
+  });
+
+  test('Float16Array: alone, as a grad, in lists, Maps and records, small and large', (t) => {
+    const { Float16Array } = untyped(globalThis);
+    if (Float16Array === undefined) {
+      return t.skip('this engine has no Float16Array; tests/browser.test.js has it in Chromium');
+    }
+    assertSum(Float16Array.of(3, 4), 7);
+    assertSum(
+      [{ grad: Float16Array.of(1, 2) }, [Float16Array.of(4)], new Map([['w', new Float16Array(0)]])],
+      7,
+    );
+    assertSum(new Float16Array(MANY).fill(1), MANY);
+    assertSum(Object.defineProperty(Float16Array.of(1, 2), 'length', { value: 1 }), 3);
   });
 
   test('one parameter, with or without a gradient', () => {
@@ -216,6 +321,28 @@ describe('accepted', () => {
     assert.equal(reads, 3);
   });
 
+  test('the data and the dtype of bits are asked once, so that the answers cannot differ', () => {
+    for (const [dtype, one] of HALVES) {
+      /** @type {string[]} */
+      const reads = [];
+      const half = {
+        get dtype() {
+          reads.push('dtype');
+          return reads.filter((name) => name === 'dtype').length === 1 ? dtype : 'float32';
+        },
+        get data() {
+          reads.push('data');
+          return reads.filter((name) => name === 'data').length === 1 ? Uint16Array.of(one) : null;
+        },
+      };
+      assertSum(half, 1);
+      assert.deepEqual(reads, ['dtype', 'data']);
+      reads.length = 0;
+      assertSum({ grad: half }, 1);
+      assert.deepEqual(reads, ['dtype', 'data']);
+    }
+  });
+
   test('typed arrays, Maps, Sets, lists, generators and records of another realm', () => {
     const foreign = (/** @type {string} */ code) => runInNewContext(code);
     assertSum(foreign('Float32Array.of(1, 2)'), 3);
@@ -311,6 +438,45 @@ describe('accepted', () => {
     assertSum(Object.defineProperty(f32(1, 2), 'length', { value: 1 }), 3);
     assertSum(Object.defineProperty(f32(), 'keys', { value: null }), 0);
     assertSum(Object.defineProperty(new Float32Array(MANY).fill(1), 'subarray', { value: null }), MANY);
+  });
+
+  test('an overridden length, byteOffset, buffer or tag of integers and of bits does not fool it', () => {
+    for (const Type of INTEGER_TYPES) {
+      class Gradient extends /** @type {Int8ArrayConstructor} */ (Type) {
+        /** @override */
+        get length() {
+          return 1e6;
+        }
+        /** @override */
+        get byteOffset() {
+          return 64;
+        }
+        /** @override */
+        get buffer() {
+          return untyped(new ArrayBuffer(1024));
+        }
+        /** @override */
+        get [Symbol.toStringTag]() {
+          return untyped('BigInt64Array');
+        }
+      }
+      const gradient = untyped(new Gradient([1, 2]));
+      assertSum([gradient, { grad: gradient }], 6);
+      assertSum(Object.defineProperty(Type.from([1, 2]), 'length', { value: 1 }), 3);
+    }
+    class Bits extends Uint16Array {
+      /** @override */
+      get length() {
+        return 0;
+      }
+    }
+    for (const [dtype, one] of HALVES) {
+      assertSum({ data: new Bits([one, one]), dtype }, 2);
+      assertSum(
+        { grad: { data: Object.defineProperty(new Bits([one]), 'buffer', { value: null }), dtype } },
+        1,
+      );
+    }
   });
 
   test('ten million nulls have norm 0 within seconds', () => {
@@ -435,6 +601,60 @@ describe('refused', () => {
     }
   });
 
+  for (const [dtype] of HALVES) {
+    test(`dtype '${dtype}' with data that is not a Uint16Array, by the place of the data`, () => {
+      /** @type {[got: string, data: unknown][]} */
+      const bad = [
+        ['undefined', undefined],
+        ['null', null],
+        ['a Float32Array', f32(1)],
+        ['an Int16Array', new Int16Array(1)],
+        ['a Uint8Array', new Uint8Array(2)],
+        ['a Uint32Array', new Uint32Array(1)],
+        ['a BigUint64Array', new BigUint64Array(1)],
+        ['an ArrayBuffer', new ArrayBuffer(2)],
+        ['a DataView', new DataView(new ArrayBuffer(2))],
+        ['an Array', [1, 2]],
+        ['3 (a number)', 3],
+        ['"AAA=" (a string)', 'AAA='],
+        ['a Promise (await it first)', Promise.resolve(new Uint16Array(1))],
+        ['a revoked Proxy', revoked({})],
+        ['an object', { data: new Uint16Array(1), dtype }],
+      ];
+      for (const [got, data] of bad) {
+        const message = (/** @type {string} */ place) =>
+          `${place} is ${got}; expected a Uint16Array of the bits of ${dtype} elements`;
+        assertRefused({ data, dtype }, message('gradients.data'));
+        assertRefused({ w: { data, dtype } }, message('gradients.w.data'));
+        assertRefused([f32(1), { data, dtype }], message('gradients[1].data'));
+        assertRefused({ 'fc1/w': { grad: { data, dtype } } }, message('gradients["fc1/w"].grad.data'));
+      }
+      assertRefused(
+        { w: { dtype } },
+        `gradients.w.data is undefined; expected a Uint16Array of the bits of ${dtype} elements`,
+      );
+    });
+  }
+
+  test('an unknown dtype, by the name and the value that are wrong', () => {
+    for (const dtype of ['float8', 'Float16', 'float16 ', 'float32', 'int8', '']) {
+      const got = `${JSON.stringify(dtype)} (a string)`;
+      const half = { data: new Uint16Array(1), dtype };
+      assertRefused(half, `gradients.dtype is ${got}; expected ${EXPECTED}`);
+      assertRefused({ w: half }, `gradients.w.dtype is ${got}; expected ${EXPECTED}`);
+      assertRefused([null, { grad: half }], `gradients[1].grad is an object; expected ${EXPECTED_GRAD}`);
+    }
+    assertRefused(
+      { data: new Uint16Array(1), dtype: 2 },
+      `gradients.dtype is 2 (a number); expected ${EXPECTED}`,
+    );
+    class Tensor {
+      data = new Uint16Array(1);
+      dtype = 'float8';
+    }
+    assertRefused([new Tensor()], `gradients[0] is a Tensor; expected ${EXPECTED}`);
+  });
+
   test('detached buffers, even of arrays that were empty, and views that no longer fit', () => {
     const message = (/** @type {string} */ place, type = 'Float32Array') =>
       `${place} is a ${type} on a detached buffer; expected one that can be read`;
@@ -444,6 +664,21 @@ describe('refused', () => {
     const empty = f64();
     structuredClone(empty.buffer, { transfer: [empty.buffer] });
     assertRefused(empty, message('gradients', 'Float64Array'));
+    for (const Type of INTEGER_TYPES) {
+      const array = new Type(4);
+      structuredClone(array.buffer, { transfer: [array.buffer] });
+      const got = `${Type.name.startsWith('I') ? 'an' : 'a'} ${Type.name}`;
+      assertRefused(
+        { w: array },
+        `gradients.w is ${got} on a detached buffer; expected one that can be read`,
+      );
+    }
+    for (const [dtype] of HALVES) {
+      const data = new Uint16Array(4);
+      structuredClone(data.buffer, { transfer: [data.buffer] });
+      assertRefused({ w: { data, dtype } }, message('gradients.w', 'Uint16Array'));
+      assertRefused([{ grad: { data, dtype } }], message('gradients[0].grad', 'Uint16Array'));
+    }
     if ('resize' in ArrayBuffer.prototype) {
       const buffer = new (untyped(ArrayBuffer))(16, { maxByteLength: 16 });
       const view = new Float32Array(buffer, 8, 2);
@@ -687,26 +922,82 @@ describe('code of the user that meddles', () => {
     assertSum(record, 3);
   });
 
-  test('a getter that detaches an array read before', () => {
-    const message = 'one of the gradients lost its buffer while the others were read';
-    for (const array of [f32(1), new Float32Array(MANY)]) {
+  const STAY = 'expected buffers to stay while the gradients are read';
+
+  test('a getter that detaches an array read before, by the place of the array', () => {
+    for (const array of [f32(1), new Float32Array(MANY), new Int8Array(2), new Float64Array(1)]) {
+      const { length } = array;
+      const name = `${array instanceof Int8Array ? 'an' : 'a'} ${array.constructor.name}`;
       const detach = () => {
         structuredClone(array.buffer, { transfer: [array.buffer] });
         return f32(2);
       };
-      assertRefused([array, withGetter({}, 'grad', detach)], message);
+      assertRefused(
+        { fc1: { weight: array }, bias: withGetter({}, 'grad', detach) },
+        `gradients.fc1.weight is ${name} that changed from ${length} to 0 elements; ${STAY}`,
+      );
     }
   });
 
-  test('a getter that shrinks the buffer of an array read before', (t) => {
-    if (!('resize' in ArrayBuffer.prototype)) return t.skip('this engine has no resizable buffers');
-    const buffer = new (untyped(ArrayBuffer))(16, { maxByteLength: 16 });
-    const tracking = new Float32Array(buffer).fill(1);
-    const shrink = () => {
-      buffer.resize(4);
+  test('a getter that detaches the data of bits or the grad of a parameter read before', () => {
+    for (const [dtype] of HALVES) {
+      const data = new Uint16Array(3);
+      const detach = () => structuredClone(data.buffer, { transfer: [data.buffer] }) && null;
+      const message = (/** @type {string} */ place) =>
+        `${place} is a Uint16Array that changed from 3 to 0 elements; ${STAY}`;
+      assertRefused([f32(1), { data, dtype }, withGetter({}, 'grad', detach)], message('gradients[1]'));
+    }
+    const grad = f64(1, 2);
+    const generator = (function* () {
+      yield { grad };
+      structuredClone(grad.buffer, { transfer: [grad.buffer] });
+      yield f32(1);
+    })();
+    assertRefused(
+      generator,
+      `gradients[0].grad is a Float64Array that changed from 2 to 0 elements; ${STAY}`,
+    );
+  });
+
+  test('of several arrays that changed, the first in the order of reading is named', () => {
+    const arrays = [f32(1), f32(1, 2), f32(1, 2, 3)];
+    const detach = () => {
+      for (const { buffer } of arrays.slice(1).reverse()) structuredClone(buffer, { transfer: [buffer] });
+      return null;
+    };
+    assertRefused(
+      [...arrays, withGetter({}, 'grad', detach)],
+      `gradients[1] is a Float32Array that changed from 2 to 0 elements; ${STAY}`,
+    );
+  });
+
+  test('an array that had no elements may lose its buffer', () => {
+    const empty = f32();
+    const detach = () => {
+      structuredClone(empty.buffer, { transfer: [empty.buffer] });
       return f32(2);
     };
-    assertSum([tracking, withGetter({}, 'grad', shrink)], 3);
+    assertSum([empty, withGetter({}, 'grad', detach)], 2);
+  });
+
+  test('a getter that shrinks or grows the buffer of an array read before', (t) => {
+    if (!('resize' in ArrayBuffer.prototype)) return t.skip('this engine has no resizable buffers');
+    for (const [bytes, elements] of [
+      [4, 1],
+      [0, 0],
+      [32, 8],
+    ]) {
+      const buffer = new (untyped(ArrayBuffer))(16, { maxByteLength: 32 });
+      const tracking = new Float32Array(buffer).fill(1);
+      const resize = () => {
+        buffer.resize(bytes);
+        return f32(2);
+      };
+      assertRefused(
+        [tracking, withGetter({}, 'grad', resize)],
+        `gradients[0] is a Float32Array that changed from 4 to ${elements} elements; ${STAY}`,
+      );
+    }
   });
 
   test('a getter and a generator that call gradNorm: each call has its own answer', () => {
@@ -798,6 +1089,21 @@ describe('gradients after gradNorm', () => {
           assert.deepEqual(new Uint32Array(gradient.buffer), bits);
         }
       }
+    }
+  });
+
+  test('of every other element type as well', () => {
+    for (const Type of INTEGER_TYPES) {
+      const before = new Type(9001).map((_, i) => i * 0x01010101);
+      const gradient = before.slice();
+      for (const p of NORM_TYPES) gradNorm([gradient, { grad: gradient }], p);
+      assert.deepEqual(gradient, before);
+    }
+    const before = Uint16Array.from({ length: 2 ** 16 }, (_, bits) => bits);
+    for (const [dtype] of HALVES) {
+      const data = before.slice();
+      for (const p of NORM_TYPES) assert.ok(Number.isNaN(gradNorm({ data, dtype }, p)));
+      assert.deepEqual(data, before);
     }
   });
 

@@ -24,7 +24,7 @@ WebAssembly.Memory = class extends Memory {
     memories.push(this);
   }
 };
-const { gradNorm } = await import('gradnorm');
+const { clipGradNorm, clipGradValue, gradNorm, gradReport, NormAccumulator } = await import('gradnorm');
 
 const MAX_MEMORY_BYTES = 2 * 2 ** 20;
 
@@ -75,6 +75,34 @@ test('the memory is at most 2 MiB, and stays so for 512 MiB of gradients in one 
   const doubles = new Float64Array(gradient.buffer);
   assertWithin(gradNorm(doubles, 1), doubles[0] * 2 ** 26, BOUND_64);
   assertWithin(gradNorm([doubles]), doubles[0] * 2 ** 13, BOUND_64);
+  assert.equal(memoryBytes(), bytes);
+});
+
+test('reports, accumulators and clipping of 512 MiB do not grow it, nor do halves and integers', () => {
+  gradNorm(null);
+  const bytes = memoryBytes();
+  const gradient = new Float32Array(2 ** 27).fill(1 / 8);
+  const { norm, elements, max, meanAbs } = gradReport([gradient]);
+  assertWithin(norm, 2 ** 10.5, BOUND_32);
+  assert.deepEqual({ elements, max, meanAbs }, { elements: 2 ** 27, max: 1 / 8, meanAbs: 1 / 8 });
+  assertWithin(new NormAccumulator().add(gradient).norm, 2 ** 10.5, BOUND_32);
+  assert.equal(memoryBytes(), bytes);
+
+  assertWithin(clipGradNorm(gradient, 2 ** 9.5, { eps: 0 }), 2 ** 10.5, BOUND_32);
+  assertWithin(gradient[2 ** 27 - 1], 1 / 16, BOUND_32);
+  clipGradValue(gradient, 2 ** -5);
+  assert.equal(gradNorm(gradient, Infinity), 2 ** -5);
+  assert.equal(memoryBytes(), bytes);
+
+  const halves = {
+    data: new Uint16Array(gradient.buffer).fill(0x3c00),
+    dtype: /** @type {const} */ ('float16'),
+  };
+  assertWithin(gradNorm(halves), 2 ** 14, BOUND_32);
+  assertWithin(clipGradNorm(halves, 2 ** 13, { eps: 0 }), 2 ** 14, BOUND_32);
+  assert.equal(gradNorm(halves, Infinity), 0.5);
+  const integers = new Int8Array(gradient.buffer).fill(-2);
+  assertWithin(gradNorm([integers], 1), 2 ** 30, BOUND_32);
   assert.equal(memoryBytes(), bytes);
 });
 

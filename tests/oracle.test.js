@@ -15,6 +15,7 @@ import {
   relativeError,
   tables,
   toNumber,
+  valuesOfBits,
 } from './oracle.js';
 
 /** @typedef {import('./oracle.js').BigFloat} BigFloat */
@@ -342,6 +343,96 @@ test('order, signs, cuts and the kind of array do not matter', () => {
     assert.deepEqual(exactNorm([list.slice(0, 7), Float64Array.from(list.slice(7))], p), norm);
     assert.deepEqual(exactNorm(new Set([list.map((x) => -x).reverse()]), p), norm);
   }
+});
+
+const ALL_BITS = Uint16Array.from({ length: 2 ** 16 }, (_, bits) => bits);
+
+test('bits of float16: known values, subnormals, infinities and NaN', () => {
+  const known = /** @type {[number, number][]} */ ([
+    [0x0000, 0],
+    [0x8000, -0],
+    [0x0001, 2 ** -24],
+    [0x03ff, 1023 * 2 ** -24],
+    [0x0400, 2 ** -14],
+    [0x3555, 0.333251953125],
+    [0x3bff, 1 - 2 ** -11],
+    [0x3c00, 1],
+    [0x3c01, 1 + 2 ** -10],
+    [0xc000, -2],
+    [0x7bff, 65504],
+    [0xfbff, -65504],
+    [0x7c00, Infinity],
+    [0xfc00, -Infinity],
+    [0x7c01, NaN],
+    [0x7e00, NaN],
+    [0xffff, NaN],
+  ]);
+  for (const [bits, value] of known) {
+    assert.ok(Object.is(valuesOfBits([bits], 'float16')[0], value), `0x${bits.toString(16)}`);
+  }
+});
+
+test('bits of float16: from 0 up, each is the one before and a unit in the last place', () => {
+  const values = valuesOfBits(ALL_BITS, 'float16');
+  for (let bits = 0, value = 0, unit = 2 ** -24; bits < 0x7c00; bits++, value += unit) {
+    if (bits >= 0x0800 && (bits & 0x3ff) === 0) unit *= 2;
+    assert.equal(values[bits], value, `0x${bits.toString(16)}`);
+    assert.ok(Object.is(values[0x8000 + bits], -value), `0x${(0x8000 + bits).toString(16)}`);
+  }
+  assert.equal(values.filter(Number.isNaN).length, 2 * 0x3ff);
+});
+
+test('bits of bfloat16: all are the upper half of a binary32', () => {
+  const floats = new Float32Array(Uint32Array.from(ALL_BITS, (bits) => bits << 16).buffer);
+  valuesOfBits(ALL_BITS, 'bfloat16').forEach((value, bits) => {
+    assert.ok(Object.is(value, floats[bits]), `0x${bits.toString(16)}: ${value} and ${floats[bits]}`);
+  });
+});
+
+test('bits of an unknown dtype throw', () => {
+  const dtype = /** @type {any} */ ('float8');
+  assert.throws(() => valuesOfBits([1], dtype), { name: 'RangeError', message: /got dtype float8$/ });
+});
+
+test('bits have the norm of their values, for every p and among other arrays', () => {
+  const bits = [0x3c00, 0xc248, 0x0001, 0x7bff, 0x8000];
+  for (const dtype of /** @type {const} */ (['float16', 'bfloat16'])) {
+    const values = valuesOfBits(bits, dtype);
+    for (const p of [0.1, 1, 2, 2.7, 3, 64, 65, Infinity]) {
+      const norm = exactNorm([values, [5]], p);
+      assert.deepEqual(exactNorm([{ data: Uint16Array.from(bits), dtype }, [5]], p), norm);
+      assert.deepEqual(
+        exactNorm([{ data: bits.slice(2), dtype }, { data: bits.slice(0, 2), dtype }, [5]], p),
+        norm,
+      );
+    }
+    assert.deepEqual(exactPowerSum([{ data: bits, dtype }], 3), exactPowerSum([values], 3));
+    assert.deepEqual(normByLogarithms([{ data: bits, dtype }], 3), normByLogarithms([values], 3));
+  }
+  assert.deepEqual(exactNorm([{ data: [0x4200, 0xc400], dtype: 'float16' }], 2), fromNumber(5));
+  assert.deepEqual(exactNorm([{ data: [0x4040, 0xc080], dtype: 'bfloat16' }], 2), fromNumber(5));
+});
+
+test('bits that are not finite throw', () => {
+  for (const p of [0.5, 1, 2, 100, Infinity]) {
+    assert.throws(() => exactNorm([{ data: [0, 0x7c00], dtype: 'float16' }], p), /got Infinity at index 1$/);
+    assert.throws(() => exactNorm([{ data: [0xffc0], dtype: 'bfloat16' }], p), /got NaN at index 0$/);
+  }
+});
+
+test('integers of every type are what they are', () => {
+  assert.deepEqual(
+    exactNorm([Int8Array.of(-128, 127), Uint8Array.of(255), Uint8ClampedArray.of(300)], 1),
+    fromNumber(765),
+  );
+  assert.deepEqual(
+    exactNorm([Int16Array.of(-(2 ** 15)), Uint16Array.of(2 ** 16 - 1)], 1),
+    fromNumber(3 * 2 ** 15 - 1),
+  );
+  const wide = [Int32Array.of(-(2 ** 31), 2 ** 31 - 1), Uint32Array.of(2 ** 32 - 1)];
+  assert.deepEqual(exactNorm(wide, 1), fromNumber(2 ** 33 - 2));
+  const squares = 2n ** 62n + (2n ** 31n - 1n) ** 2n + (2n ** 32n - 1n) ** 2n;
+  assert.deepEqual(exactPowerSum(wide, 2), { mantissa: squares / 2n, exponent: 1 });
 });
 
 test('p=Infinity: the maximum', () => {

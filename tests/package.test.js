@@ -20,17 +20,47 @@ const FILES = [
   'dist/gradnorm.js',
   'dist/gradnorm.wasm',
   'dist/slim.js',
-  'dist/types/build/wasm/gradnorm.d.ts',
+  'dist/types/web/accumulator.d.ts',
+  'dist/types/web/aliases.d.ts',
+  'dist/types/web/arguments.d.ts',
+  'dist/types/web/clip.d.ts',
   'dist/types/web/collect.d.ts',
   'dist/types/web/dtypes.d.ts',
+  'dist/types/web/embind.d.ts',
   'dist/types/web/errors.d.ts',
   'dist/types/web/index.d.ts',
+  'dist/types/web/inspect.d.ts',
+  'dist/types/web/monitor.d.ts',
   'dist/types/web/norm.d.ts',
   'dist/types/web/reduce.d.ts',
+  'dist/types/web/report.d.ts',
+  'dist/types/web/rewrite.d.ts',
   'dist/types/web/source-inline.d.ts',
+  'dist/types/web/staging.d.ts',
+  'dist/types/web/state.d.ts',
+  'dist/types/web/text.d.ts',
   'dist/types/web/typed-array.d.ts',
   'dist/types/web/url.d.ts',
   'dist/types/web/wasm.d.ts',
+  'dist/types/web/webgpu/clip-shaders.d.ts',
+  'dist/types/web/webgpu/constants.d.ts',
+  'dist/types/web/webgpu/context.d.ts',
+  'dist/types/web/webgpu/failures.d.ts',
+  'dist/types/web/webgpu/gpu-grad-norm.d.ts',
+  'dist/types/web/webgpu/index.d.ts',
+  'dist/types/web/webgpu/jobs.d.ts',
+  'dist/types/web/webgpu/merge-shader.d.ts',
+  'dist/types/web/webgpu/plan.d.ts',
+  'dist/types/web/webgpu/powers.d.ts',
+  'dist/types/web/webgpu/read-back.d.ts',
+  'dist/types/web/webgpu/reduce-shader.d.ts',
+  'dist/types/web/webgpu/ring.d.ts',
+  'dist/types/web/webgpu/tensors.d.ts',
+  'dist/types/web/webgpu/totals.d.ts',
+  'dist/types/web/webgpu/types.d.ts',
+  'dist/types/web/webgpu/wgsl.d.ts',
+  'dist/types/web/webgpu/work.d.ts',
+  'dist/webgpu.js',
   'package.json',
 ];
 
@@ -89,7 +119,7 @@ describe('the tarball', () => {
 
   test('has what every export names, types before the code', () => {
     const { exports } = manifest();
-    assert.deepEqual(Object.keys(exports), ['.', './slim', './gradnorm.wasm', './package.json']);
+    assert.deepEqual(Object.keys(exports), ['.', './slim', './webgpu', './gradnorm.wasm', './package.json']);
     for (const target of Object.values(exports)) {
       const conditions = typeof target === 'string' ? { default: target } : target;
       for (const path of Object.values(conditions)) {
@@ -224,8 +254,46 @@ describe('in an empty project', () => {
 
   test('the names of the API, no more', async () => {
     const program = "console.log(Object.keys(await import('gradnorm')).join());";
-    assert.equal(await runInProject('module', program), 'gradNorm,init,initSync');
+    const names = [
+      ...['GradMonitor', 'GradReport', 'GradientError', 'NormAccumulator'],
+      ...['clipCoefficient', 'clipGradNorm', 'clipGradValue', 'clipGradsWithNorm'],
+      ...['gradNorm', 'gradReport', 'init', 'initSync'],
+    ];
+    assert.equal(await runInProject('module', program), names.join());
+    assert.equal(await runInProject('module', program.replace('gradnorm', 'gradnorm/slim')), names.join());
   });
+
+  for (const entry of ['gradnorm', 'gradnorm/slim']) {
+    test(`the verbs of '${entry}' at work`, async () => {
+      const program = `
+        import * as gradnorm from '${entry}';
+        const { clipCoefficient, clipGradNorm, clipGradsWithNorm, clipGradValue } = gradnorm;
+        const { GradientError, GradMonitor, GradReport, gradReport, NormAccumulator } = gradnorm;
+        const gradient = Float64Array.of(3, -4);
+        const report = gradReport({ w: gradient });
+        console.log(report instanceof GradReport, report.norm, report.tensors[0].name);
+        const parts = [0, 1].map((i) => new NormAccumulator().add(gradient.subarray(i, i + 1)));
+        console.log(NormAccumulator.fromJSON(parts[0].toJSON()).merge(parts[1]).norm);
+        console.log(clipGradNorm(gradient, new GradMonitor({ method: 'fixed', maxNorm: 2.5 }), { eps: 0 }), ...gradient);
+        clipGradsWithNorm(gradient, 5, 10, { eps: 0 });
+        console.log(clipCoefficient(10, 5, 0), ...gradient);
+        clipGradValue(gradient, 0.75);
+        console.log(...gradient);
+        try {
+          clipGradNorm({ w: { data: Uint16Array.of(0, 0x7e00), dtype: 'float16' } }, 1, { nonfinite: 'throw' });
+        } catch (error) {
+          console.log(error instanceof GradientError, error.tensor, error.index, error.value);
+        }`;
+      assert.deepEqual((await runInProject('module', program)).split('\n'), [
+        'true 5 w',
+        '5',
+        '5 1.5 -2',
+        '0.5 0.75 -1',
+        '0.75 -0.75',
+        'true w 1 NaN',
+      ]);
+    });
+  }
 
   test("'gradnorm/gradnorm.wasm' and 'gradnorm/package.json' resolve, the module is one for init", async () => {
     const program = `
@@ -262,6 +330,13 @@ describe('TypeScript', () => {
     class Weight { data = f32; grad: Float32Array | null = null; shape = [1]; }
     class Lazy { get grad() { return f64; } }
     function* each(): Generator<Parameter | Gradients> { yield f32; yield null; yield new Weight(); }
+    const bits = new Uint16Array(2);
+    const half: HalfGradient = { data: bits, dtype: 'bfloat16' };
+    class Half { data = bits; readonly dtype = 'float16'; shape = [2]; }
+    const integers = [
+      new Int8Array(1), new Uint8Array(1), new Uint8ClampedArray(1), new Int16Array(1), new Uint16Array(1),
+      new Int32Array(1), new Uint32Array(1),
+    ] as const;
 
     const norms: number[] = [
       gradNorm(f32), gradNorm(f64), gradNorm(shared), gradNorm(new Gradient(2)), gradNorm(maybe),
@@ -276,7 +351,69 @@ describe('TypeScript', () => {
       gradNorm(Object.fromEntries([['w', f32]])), gradNorm([{ w: maybe }, new Map([['a', [f32]]])]),
       gradNorm({ list: [f32], set: new Set([f32]), map: readonlyMap }),
       gradNorm(f32, 1), gradNorm(f32, Infinity), gradNorm(f32, 0.5), gradNorm(f32, undefined),
+      gradNorm(half), gradNorm({ data: bits, dtype: 'float16' }), gradNorm([half, f32, new Half()]),
+      gradNorm({ w: half, b: { grad: half } }), gradNorm({ grad: { data: bits, dtype: 'float16' } }),
+      gradNorm(new Map([['w', half]])), gradNorm({ w: { data: bits, dtype: 'bfloat16' } }),
+      gradNorm(integers), gradNorm(integers[0]), gradNorm(integers[2]), gradNorm({ w: integers[6], b: bits }),
+      gradNorm({ grad: integers[5] }), gradNorm([...integers, ...integers.map((grad) => ({ grad }))]),
     ];
+
+    const options: ClipOptions = { normType: Infinity, eps: 0, nonfinite: 'skip' };
+    const policies: NonfinitePolicy[] = ['propagate', 'throw', 'skip', 'zero'];
+    const monitor: GradMonitor = new GradMonitor();
+    norms.push(
+      clipGradNorm(f32, 1), clipGradNorm(f64, Infinity, {}), clipGradNorm(half, 1, options), clipGradNorm(each(), 0),
+      clipGradNorm([f32, null, { grad: f64 }], 1, { normType: 1 }), clipGradNorm({ w: half, b: null }, 1, { eps: 0 }),
+      clipGradNorm(new Weight(), monitor), clipGradNorm(readonlyMap, monitor, { nonfinite: 'throw' }),
+      ...policies.map((nonfinite) => clipGradNorm(new Set([f32]), 1, { nonfinite })),
+      clipCoefficient(2, 1), clipCoefficient(NaN, Infinity, 0),
+    );
+    const clipped: void[] = [
+      clipGradsWithNorm(f32, 1, 2), clipGradsWithNorm({ w: { grad: half } }, 1, NaN, { eps: 0 }),
+      clipGradsWithNorm(each(), 1, 2, {}), clipGradValue(f32, 0.5), clipGradValue([half, new Weight()], Infinity),
+    ];
+
+    const report: GradReport = gradReport({ fc1: { w: f32, b: half }, fc2: integers });
+    const reports: GradReport[] = [gradReport(f32), gradReport(null, {}), gradReport(each(), { normType: 1 })];
+    const { norm, normType, elements, max, meanAbs, zeros, nan, inf } = report;
+    norms.push(norm, normType, elements, max, meanAbs, zeros, nan, inf);
+    const rows: readonly TensorReport[] = report.tensors;
+    const sick: readonly Nonfinite[] = report.nonfinite;
+    const first: Nonfinite | null = report.firstNonfinite;
+    for (const row of rows) {
+      norms.push(row.elements, row.norm, row.share, row.max, row.meanAbs, row.zeros, row.nan, row.inf);
+    }
+    const words: string[] = [report.toString(), ...rows.map(({ name, dtype }) => name + dtype)];
+    if (first !== null) { words.push(first.tensor); norms.push(first.index, first.value); }
+    const reportAsJson: Record<string, unknown> = report.toJSON();
+
+    const accumulator: NormAccumulator = new NormAccumulator(Infinity);
+    const state: NormAccumulatorState = new NormAccumulator().add(f32).add([half, new Weight()]).toJSON();
+    const restored: NormAccumulator = NormAccumulator.fromJSON(state).merge(accumulator).reset();
+    NormAccumulator.fromJSON(JSON.parse(JSON.stringify(accumulator)));
+    norms.push(restored.norm, restored.count, restored.normType, state.elements, state.largest, state.version);
+    words.push(state.gradnorm, state.check, state.top ?? '', ...state.totals);
+    const p: number | 'Infinity' = state.normType;
+    const flags: boolean[] = [state.nan, state.infinity];
+
+    const monitorOptions: MonitorOptions = { method: 'percentile', percentile: 10, history: 100, alpha: 0.9 };
+    const methods: MonitorMethod[] = ['fixed', 'percentile', 'zscore'];
+    const monitors: GradMonitor[] = [
+      new GradMonitor(monitorOptions), new GradMonitor({ method: 'fixed', maxNorm: 1, maxNonfinite: 3 }),
+      new GradMonitor({ zThreshold: 3, warmUp: 0, dryRun: true }), ...methods.map((method) => new GradMonitor({ method })),
+    ];
+    const step: MonitorStep = monitor.update(1);
+    monitor.update(report);
+    norms.push(step.norm, step.mean, step.deviation, step.zScore, step.threshold);
+    norms.push(monitor.steps, monitor.spikes, monitor.nonfinite, monitor.consecutiveNonfinite);
+    flags.push(step.spike, monitor.dryRun);
+    words.push(monitor.method);
+    const saved: MonitorState = monitor.toJSON();
+    monitors.push(GradMonitor.fromJSON(saved), GradMonitor.fromJSON(JSON.parse(JSON.stringify(monitor))));
+
+    const offender = (error: unknown): string | null => error instanceof GradientError ? error.tensor : null;
+    const place = (error: GradientError): [number | null, number | null] => [error.index, error.value];
+    words.push(new GradientError('message', null).message);
 
     declare const module: WebAssembly.Module;
     const bytes = new Uint8Array(8);
@@ -293,12 +430,27 @@ describe('TypeScript', () => {
     const array: GradientArray = f64;
     const source: InitSource = module;
     const gradients: Gradients = [gradient, array];
-    export { gradients, loads, norms, nothing, source };`;
+    export { clipped, flags, gradients, loads, monitors, norms, nothing, offender, p, place, reportAsJson, reports };
+    export { sick, source, words };`;
 
-  const TYPES =
-    'type Gradient as Gradient_, type GradientArray, type Gradients, type InitSource, type Parameter';
+  const VALUES = [
+    ...[
+      'clipCoefficient',
+      'clipGradNorm',
+      'clipGradsWithNorm',
+      'clipGradValue',
+      'GradientError',
+      'GradMonitor',
+    ],
+    ...['gradNorm', 'GradReport', 'gradReport', 'init', 'initSync', 'NormAccumulator'],
+  ];
+  const TYPES = [
+    ...['ClipOptions', 'Gradient as Gradient_', 'GradientArray', 'Gradients', 'HalfGradient', 'InitSource'],
+    ...['MonitorMethod', 'MonitorOptions', 'MonitorState', 'MonitorStep', 'Nonfinite', 'NonfinitePolicy'],
+    ...['NormAccumulatorState', 'Parameter', 'TensorReport'],
+  ];
   const importFrom = (/** @type {string} */ entry) =>
-    `import { gradNorm, init, initSync, ${TYPES} } from '${entry}';`;
+    `import { ${[...VALUES, ...TYPES.map((name) => `type ${name}`)].join(', ')} } from '${entry}';`;
 
   /** One wrong use a line. */
   const WRONG = [
@@ -310,16 +462,22 @@ describe('TypeScript', () => {
     'gradNorm(true)',
     'gradNorm(Symbol())',
     'gradNorm(() => new Float32Array(1))',
-    'gradNorm(new Int32Array(1))',
-    'gradNorm([new Int32Array(1)])',
-    'gradNorm({ w: new Uint16Array(1) })',
     'gradNorm(new BigInt64Array(1))',
+    'gradNorm([new BigUint64Array(1)])',
+    'gradNorm({ data: new Float32Array(1), dtype: "float16" })',
+    'gradNorm({ data: [1], dtype: "float16" })',
+    'gradNorm({ data: new Uint16Array(1), dtype: "float8" })',
+    'gradNorm({ data: new Uint16Array(1), dtype: "float16" as string })',
+    'gradNorm({ dtype: "bfloat16" })',
+    'gradNorm([{ data: new Int16Array(1), dtype: "bfloat16" }])',
+    'gradNorm({ grad: { data: new Uint16Array(1), dtype: "int8" } })',
+    'const half: HalfGradient = { data: new Uint16Array(1), dtype: "float32" }',
     'gradNorm(new DataView(new ArrayBuffer(1)))',
     'gradNorm(new ArrayBuffer(1))',
     'gradNorm(new Date())',
     'gradNorm(Promise.resolve(new Float32Array(1)))',
     'gradNorm({ grad: [1] })',
-    'gradNorm({ grad: new Int32Array(1) })',
+    'gradNorm({ grad: new BigInt64Array(1) })',
     'gradNorm(new Map([["w", 1]]))',
     'gradNorm(new Set([1]))',
     "gradNorm(new Float32Array(1), '2')",
@@ -330,6 +488,61 @@ describe('TypeScript', () => {
     'initSync(null)',
     'const norm: string = gradNorm(null)',
     'const loaded: WebAssembly.Module = await init()',
+    'clipGradNorm()',
+    'clipGradNorm(new Float32Array(1))',
+    'clipGradNorm([1], 1)',
+    'clipGradNorm(new BigInt64Array(1), 1)',
+    "clipGradNorm(new Float32Array(1), '1')",
+    'clipGradNorm(new Float32Array(1), null)',
+    'clipGradNorm(new Float32Array(1), 1, 2)',
+    'clipGradNorm(new Float32Array(1), 1, { p: 2 })',
+    "clipGradNorm(new Float32Array(1), 1, { normType: '2' })",
+    'clipGradNorm(new Float32Array(1), 1, { eps: null })',
+    "clipGradNorm(new Float32Array(1), 1, { nonfinite: 'ignore' })",
+    'clipGradNorm(new Float32Array(1), {})',
+    'clipGradNorm(new Float32Array(1), GradMonitor)',
+    'const clipped: void = clipGradNorm(new Float32Array(1), 1)[0]',
+    'clipGradsWithNorm(new Float32Array(1), 1)',
+    'clipGradsWithNorm([1], 1, 2)',
+    "clipGradsWithNorm(new Float32Array(1), 1, '2')",
+    'clipGradsWithNorm(new Float32Array(1), new GradMonitor(), 2)',
+    'clipGradsWithNorm(new Float32Array(1), 1, 2, { normType: 2 })',
+    'const before: number = clipGradsWithNorm(new Float32Array(1), 1, 2)',
+    'clipCoefficient(1)',
+    "clipCoefficient('2', 1)",
+    'clipCoefficient(2, 1, null)',
+    'clipGradValue(new Float32Array(1))',
+    "clipGradValue(new Float32Array(1), '1')",
+    'clipGradValue([1], 1)',
+    'const value: number = clipGradValue(new Float32Array(1), 1)',
+    'gradReport()',
+    'gradReport([1])',
+    'gradReport(new Float32Array(1), 2)',
+    'gradReport(new Float32Array(1), { p: 2 })',
+    'gradReport(null).norm = 1',
+    'gradReport(null).tensors.pop()',
+    'gradReport(null).nothing',
+    'const sick: Nonfinite = gradReport(null).firstNonfinite',
+    "new NormAccumulator('2')",
+    'NormAccumulator()',
+    'new NormAccumulator().add([1])',
+    'new NormAccumulator().merge(new NormAccumulator().toJSON())',
+    'new NormAccumulator().merge({})',
+    'new NormAccumulator().norm = 1',
+    'new NormAccumulator().count = 1',
+    'new NormAccumulator().normType = 1',
+    'NormAccumulator.fromJSON()',
+    'const top: string = new NormAccumulator().toJSON().top',
+    "new GradMonitor({ method: 'median' })",
+    "new GradMonitor({ maxNorm: '1' })",
+    'new GradMonitor({ threshold: 1 })',
+    'new GradMonitor(1)',
+    'new GradMonitor().update()',
+    "new GradMonitor().update('1')",
+    'new GradMonitor().update({})',
+    'new GradMonitor().steps = 1',
+    'const tensor: string = new GradientError("message", null).tensor',
+    'new GradientError("message", { tensor: 1, index: 1, value: 1 })',
   ];
   const WRONG_STRINGS = [
     "gradNorm('abc')",
@@ -338,10 +551,21 @@ describe('TypeScript', () => {
     "gradNorm({ grad: 'abc' })",
     "gradNorm(new Map([['w', 'abc']]))",
   ];
-  const WRONG_ARGUMENTS = ["gradNorm(new Float32Array(1), 2, 'more')"];
+  const WRONG_ARGUMENTS = [
+    "gradNorm(new Float32Array(1), 2, 'more')",
+    'clipGradNorm(new Float32Array(1), 1, {}, 2)',
+    'clipGradsWithNorm(new Float32Array(1), 1, 2, {}, 3)',
+    'clipCoefficient(2, 1, 0, 1)',
+    'clipGradValue(new Float32Array(1), 1, 2)',
+    'gradReport(new Float32Array(1), {}, 2)',
+    'new NormAccumulator(2, 3)',
+    'new NormAccumulator().add(new Float32Array(1), new Float32Array(1))',
+    'new NormAccumulator().merge(new NormAccumulator(), new NormAccumulator())',
+    'new GradMonitor().update(1, 2)',
+  ];
   const expectErrors = (/** @type {string[]} */ uses) =>
     `${importFrom('gradnorm')}\n${uses.map((use) => `// @ts-expect-error\n{ ${use}; }`).join('\n')}\n` +
-    'export type { Gradient_, GradientArray, Gradients, InitSource, Parameter }; export { init, initSync };';
+    `export type { ${TYPES.map((name) => name.replace(/.+ as /, '')).join(', ')} }; export { ${VALUES.join(', ')} };`;
 
   const SOURCES = {
     'right.mts': importFrom('gradnorm') + RIGHT,
@@ -403,13 +627,26 @@ describe('TypeScript', () => {
     assert.deepEqual(errorsIn('strings.mts'), []);
   });
 
-  test('a third argument is an error', () => {
+  test('an argument too many is an error', () => {
     assert.deepEqual(errorsIn('arguments.mts'), []);
   });
 
   test('moduleResolution bundler: every export and form compiles', async () => {
     const options = { ...STRICT, module: 'esnext', moduleResolution: 'bundler' };
     assert.deepEqual(await compile('bundler', options, ['right.mts', 'slim.mts', 'wrong.mts']), []);
+  });
+
+  test('a project whose library knows Float16Array: it is a gradient', async () => {
+    writeFileSync(
+      join(project, 'half.mts'),
+      `import { clipGradNorm, gradNorm, NormAccumulator, type Gradients } from 'gradnorm';
+      const half = new Float16Array(2);
+      const gradients: Gradients = { w: half, b: [{ grad: half }, new Map([['c', half]])] };
+      const norms: number[] = [gradNorm(half), clipGradNorm(gradients, 1), new NormAccumulator().add(half).norm];
+      console.log(norms);`,
+    );
+    const options = { ...STRICT, lib: ['esnext', 'dom', 'dom.iterable'], module: 'nodenext' };
+    assert.deepEqual(await compile('half', options, ['half.mts']), []);
   });
 
   test('a project for Node.js without the DOM library', async () => {

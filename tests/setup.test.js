@@ -1,17 +1,71 @@
 // tests/setup.test.js: the set-up, as people meet it: nothing to do, nothing to do it with, a wrong word.
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
+import { appendFileSync, cpSync, existsSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { test } from 'node:test';
 import { makeTemporaryFolder, ROOT, runNode } from './support.js';
 
-test('a build with nothing changed does nothing', async () => {
-  const bundle = join(ROOT, 'dist', 'gradnorm.js');
+/** What the build reads (tools/build.js). */
+const INPUTS = [
+  'CMakeLists.txt',
+  'bindings',
+  'package-lock.json',
+  'package.json',
+  'src',
+  'tools',
+  'tsconfig.json',
+  'web',
+];
+
+const NO_STEP = '» dist/ is built\n';
+const ALL_STEPS =
+  '» building the WebAssembly module\n» bundling the JavaScript\n» writing the type declarations\n' + NO_STEP;
+
+/**
+ * A copy of what the build reads, with compilers that only pretend, so that no test touches dist/ of the repository,
+ * which other suites use, or depends on whether it is built.
+ */
+function copyOfTheTree() {
+  const folder = makeTemporaryFolder();
+  for (const name of INPUTS) {
+    cpSync(join(ROOT, name), join(folder, name), { recursive: true, preserveTimestamps: true });
+  }
+  symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'), 'junction');
+  mkdirSync(join(folder, 'bin'));
+  for (const name of ['emcc', 'emcmake', 'cmake', 'ninja']) {
+    const program = '#!/bin/sh\nmkdir -p build/wasm && printf compiled > build/wasm/gradnorm.wasm\n';
+    writeFileSync(join(folder, 'bin', name), program, { mode: 0o755 });
+  }
+  return folder;
+}
+
+/**
+ * @param {string} folder
+ * @returns {string}  what the build says
+ */
+function build(folder) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['tools/run.js', 'build'], {
+    cwd: folder,
+    env: { ...process.env, PATH: `${join(folder, 'bin')}${delimiter}${process.env.PATH}` },
+    encoding: 'utf8',
+  });
+  assert.deepEqual({ status, stdout }, { status: 0, stdout: '' }, stderr);
+  return stderr;
+}
+
+test('a build with nothing changed does nothing, one with a changed source builds', () => {
+  const folder = copyOfTheTree();
+  const bundle = join(folder, 'dist', 'gradnorm.js');
+  assert.equal(build(folder), ALL_STEPS);
+  assert.ok(existsSync(join(folder, 'dist', 'types', 'web', 'index.d.ts')));
   const before = statSync(bundle).mtimeMs;
-  const { status, stdout, stderr } = await runNode(['tools/run.js', 'build']);
-  assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: '', stderr: '» dist/ is built\n' });
+  assert.equal(build(folder), NO_STEP);
   assert.equal(statSync(bundle).mtimeMs, before);
+
+  appendFileSync(join(folder, 'src', 'norm.cpp'), '// changed\n');
+  assert.equal(build(folder), ALL_STEPS);
+  assert.notEqual(statSync(bundle).mtimeMs, before);
 });
 
 test('without Emscripten and without apt-get: one message with the commands, exit code 1', () => {

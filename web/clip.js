@@ -44,8 +44,10 @@ const DEFAULT_EPS = 1e-6;
  *
  * The norm is finite whenever the gradients are and it is not beyond the doubles, so gradients of 1e20, whose
  * float32 squares would overflow, are clipped like any others. Each product is computed in double and rounded
- * once to the nearest value of the element's type, ties to even; afterwards the norm is at most maxNorm, up to
- * that rounding, as long as maxNorm / norm is a normal double. Elements that are listed twice count twice and are scaled once.
+ * once to the nearest value of the element's type, ties to even; for float32 elements the factor itself is first
+ * rounded down to a float32, as long as it is a normal one. Afterwards the norm is at most maxNorm, up to the
+ * rounding of the elements, as long as maxNorm / norm is a normal double. Elements that are listed twice count
+ * twice and are scaled once.
  *
  * maxNorm = 0 makes every element zero; maxNorm = Infinity never writes. A GradMonitor in the place of maxNorm is
  * told the norm and says what to clip to; in a dry run it never writes.
@@ -77,14 +79,12 @@ export function clipGradNorm(gradients, maxNorm, options = {}) {
   const tensors = collect(gradients);
   const writable = distinctWritable(tensors);
   const norm = reduceNorm(tensors, normType);
-  const limit = monitor === null ? /** @type {number} */ (maxNorm) : limitOf(monitor, norm);
-  if (Number.isFinite(norm) || nonfinite === 'propagate') {
-    scale(writable, coefficient(norm, limit, eps));
-  } else if (nonfinite === 'throw') {
-    throw nonfiniteError(tensors, norm);
-  } else if (nonfinite === 'zero') {
-    fillWithZeros(writable);
-  }
+  const limit = monitor?.update(norm).threshold ?? /** @type {number} */ (maxNorm);
+  const isFinite = Number.isFinite(norm);
+  if (!isFinite && nonfinite === 'throw') throw nonfiniteError(tensors, norm);
+  if (monitor?.dryRun) return norm;
+  if (isFinite || nonfinite === 'propagate') scale(writable, coefficient(norm, limit, eps));
+  else if (nonfinite === 'zero') fillWithZeros(writable);
   return norm;
 }
 
@@ -103,8 +103,11 @@ export function clipGradNorm(gradients, maxNorm, options = {}) {
  */
 export function clipGradsWithNorm(gradients, maxNorm, totalNorm, options = {}) {
   checkOptions('clipGradsWithNorm', options, ['eps']);
-  const factor = clipCoefficient(totalNorm, maxNorm, options.eps);
-  scale(distinctWritable(collect(gradients)), factor);
+  const { eps = DEFAULT_EPS } = options;
+  checkNotNegative('maxNorm', maxNorm, 'or Infinity');
+  checkNotNegative('totalNorm', totalNorm, 'or NaN');
+  checkNotNegative('eps', eps, 'and finite');
+  scale(distinctWritable(collect(gradients)), coefficient(totalNorm, maxNorm, eps));
 }
 
 /**
@@ -148,15 +151,6 @@ export function clipGradValue(gradients, clipValue) {
  */
 function coefficient(norm, maxNorm, eps) {
   return norm <= maxNorm || maxNorm === Infinity ? 1 : maxNorm / (norm + eps);
-}
-
-/**
- * @param {GradMonitor} monitor
- * @param {number} norm
- */
-function limitOf(monitor, norm) {
-  const { threshold } = monitor.update(norm);
-  return monitor.dryRun ? Infinity : threshold;
 }
 
 /**

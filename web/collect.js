@@ -150,12 +150,8 @@ function visitArray(tensors, value, dtype, parent, key) {
  * @param {unknown} key
  */
 function visitContainer(tensors, value, parent, key) {
-  let list;
-  try {
-    list = Array.isArray(value) ? value : null;
-  } catch {
-    throw notAGradient(value, parent, key); // a revoked Proxy
-  }
+  if (isRevoked(value)) throw notAGradient(value, parent, key);
+  const list = Array.isArray(value) ? value : null;
   const place = enter(value, parent, key);
   if (list !== null) {
     for (let i = 0, length = list.length; i < length; ++i) visit(tensors, list[i], place, i);
@@ -163,15 +159,24 @@ function visitContainer(tensors, value, parent, key) {
     visitIterable(value.entries(), ([name, item]) => visit(tensors, item, place, name));
   } else if ('grad' in value) {
     visitGradientOfParameter(tensors, value.grad, place);
-  } else if (isHalf(value)) {
-    visitHalf(tensors, value, parent, key);
-  } else if (isIterable(value)) {
+  } else if (!visitHalf(tensors, value, parent, key)) {
+    visitIterableOrRecord(tensors, value, place);
+  }
+}
+
+/**
+ * @param {Tensor[]} tensors
+ * @param {object} value
+ * @param {Place} place  the value's own
+ */
+function visitIterableOrRecord(tensors, value, place) {
+  if (isIterable(value)) {
     let index = 0;
     visitIterable(value[Symbol.iterator](), (item) => visit(tensors, item, place, index++));
   } else if (isPlainRecord(value)) {
     for (const name of Object.keys(value)) visit(tensors, value[name], place, name);
   } else {
-    throw notAGradient(value, parent, key);
+    throw notAGradient(value, place.parent, place.key);
   }
 }
 
@@ -185,30 +190,34 @@ function visitGradientOfParameter(tensors, gradient, place) {
   const dtype = dtypeOf(typedArrayName(gradient) ?? '');
   if (dtype !== undefined) {
     visitArray(tensors, /** @type {object} */ (gradient), dtype, place, GRAD);
-  } else if (typeof gradient === 'object' && isHalf(gradient)) {
-    visitHalf(tensors, gradient, place, GRAD);
-  } else {
-    const words = describe(gradient);
-    const isList = words === 'an Array' && typeof (/** @type {unknown[]} */ (gradient)[0]) === 'number';
-    throw mistake(place, GRAD, isList ? NUMBERS : words, `${GRADIENT_TYPES_IN_WORDS}, or null`);
+    return;
   }
+  const isReadable = typeof gradient === 'object' && !isRevoked(gradient);
+  if (isReadable && visitHalf(tensors, gradient, place, GRAD)) return;
+  const words = describe(gradient);
+  const isList = words === 'an Array' && typeof (/** @type {unknown[]} */ (gradient)[0]) === 'number';
+  throw mistake(place, GRAD, isList ? NUMBERS : words, `${GRADIENT_TYPES_IN_WORDS}, or null`);
 }
 
 /**
  * @param {Tensor[]} tensors
- * @param {HalfGradient} half
+ * @param {object} value
  * @param {Place | null} parent
  * @param {unknown} key
+ * @returns {boolean}  whether the value is the bits of half-precision elements
  */
-function visitHalf(tensors, half, parent, key) {
+function visitHalf(tensors, value, parent, key) {
+  const half = /** @type {Partial<HalfGradient>} */ (value);
+  const dtype = halfDtypeOf(half.dtype);
+  if (dtype === undefined) return false;
   const { data } = half;
-  const dtype = /** @type {number} */ (halfDtypeOf(half.dtype));
-  if (typedArrayName(data) !== 'Uint16Array') {
+  if (data === undefined || typedArrayName(data) !== 'Uint16Array') {
     const place = `${nameOf(parent, key)}.data`;
     const expected = `a Uint16Array of the bits of ${DTYPE_NAMES[dtype]} elements`;
     throw new TypeError(`${place} is ${describe(data)}; expected ${expected}`);
   }
   visitArray(tensors, data, dtype, parent, key);
+  return true;
 }
 
 /**
@@ -310,11 +319,16 @@ function isIterable(value) {
 }
 
 /**
+ * Whether it is a Proxy that was revoked: whatever is asked of it throws.
  * @param {object} value
- * @returns {value is HalfGradient}
  */
-function isHalf(value) {
-  return halfDtypeOf(/** @type {Partial<HalfGradient>} */ (value).dtype) !== undefined;
+function isRevoked(value) {
+  try {
+    Array.isArray(value);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /**

@@ -11,6 +11,10 @@
  * @typedef {import('./report.js').TensorReport} TensorReport
  * @typedef {import('./report.js').Nonfinite} Nonfinite
  * @typedef {import('./state.js').NormAccumulatorState} NormAccumulatorState
+ * @typedef {import('./monitor.js').MonitorMethod} MonitorMethod
+ * @typedef {import('./monitor.js').MonitorOptions} MonitorOptions
+ * @typedef {import('./monitor.js').MonitorStep} MonitorStep
+ * @typedef {import('./monitor.js').MonitorState} MonitorState
  * @typedef {import('./wasm.js').InitSource} InitSource
  */
 

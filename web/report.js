@@ -49,7 +49,7 @@ export class GradReport {
    */
   constructor(tensors, normType) {
     const { total, rows } = inspect(tensors, normType);
-    const shareOf = normType === Infinity ? sharesOfMaximum(total, rows) : sharesOfSum(total);
+    const shareOf = total.mantissa === 0 ? sharesOfMaximum(total, rows) : sharesOfSum(total);
 
     /** The p-norm of all: gradNorm, bit for bit. @readonly */
     this.norm = total.norm;
@@ -73,7 +73,10 @@ export class GradReport {
     this.nonfinite = tensors.flatMap((tensor, i) => firstNonfinite(tensor, rows[i]));
   }
 
-  /** The first element that is not finite, or null if all are. */
+  /**
+   * The first element that is not finite, or null if all are.
+   * @returns {Nonfinite | null}
+   */
   get firstNonfinite() {
     return this.nonfinite[0] ?? null;
   }
@@ -144,19 +147,18 @@ export function gradReport(gradients, options = {}) {
 }
 
 /**
- * A share is the quotient of two sums of powers, 0 if there is nothing but zeros, and NaN where the norm is not
- * finite.
+ * A share is the quotient of two sums of powers; NaN where the norm is not finite.
  * @param {Summary} total
  * @returns {(row: Summary) => number}
  */
 function sharesOfSum(total) {
   if (Number.isNaN(total.norm) || total.infinities > 0) return () => NaN;
-  if (total.mantissa === 0) return () => 0;
   return ({ mantissa, exponent }) => (mantissa / total.mantissa) * 2 ** (exponent - total.exponent);
 }
 
 /**
- * For p = Infinity those who have the largest magnitude share alike.
+ * There is no sum for p = Infinity, or so large that it might be: those who have the largest magnitude share
+ * alike. With nothing but zeros, every share is 0.
  * @param {Summary} total
  * @param {readonly Summary[]} rows
  * @returns {(row: Summary) => number}

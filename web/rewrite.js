@@ -66,7 +66,7 @@ function rewrite(tensors, factor, limit) {
 function roundDownToFloat(factor) {
   const nearest = Math.fround(factor);
   const rounded = nearest <= factor ? nearest : Math.fround(nearest * (1 - 2 ** -24));
-  return rounded >= SMALLEST_NORMAL_FLOAT ? rounded : factor;
+  return factor >= SMALLEST_NORMAL_FLOAT ? rounded : factor;
 }
 
 /**

@@ -27,7 +27,7 @@ export function formatCount(count) {
  */
 export function formatNumber(value) {
   if (value === 0 || !Number.isFinite(value)) return String(value);
-  return value >= 1e-3 && value < 1e5 ? value.toPrecision(4) : value.toExponential(2);
+  return value >= 1e-3 && value < 9999.5 ? value.toPrecision(4) : value.toExponential(2);
 }
 
 /**

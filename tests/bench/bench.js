@@ -3,20 +3,20 @@
 //
 //   cases.js, peers.js -> measure.js (child.js) -> targets.js, report.js -> table.js
 //
-// and in the process of each contender: contender_process.js -> serve.js, data.js, peers.js, loops.js.
+// and in the process of each contender: contender_process.js -> serve.js, data.js, task.js, peers.js, loops.js.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { makeCases } from './cases.js';
+import { makeCases, roundsFactor } from './cases.js';
 import { measureFirstCall } from './first_call.js';
 import { installPeers } from './install.js';
 import { measureCase } from './measure.js';
 import { HELP, parseOptions } from './options.js';
 import { makeContenders } from './peers.js';
-import { caseTable, firstCallTable, legend, targetTable } from './report.js';
+import { caseTable, firstCallTable, legend, summaryTables, targetTable } from './report.js';
 import { Progress } from './table.js';
 import { judge } from './targets.js';
 
@@ -50,6 +50,7 @@ async function main(options) {
   const results = await measureCases(cases, contenders, options, progress);
   const firstCall = wantsFirstCall ? await runFirstCall(libraryUrl, options, progress) : undefined;
   const verdicts = judge(results, firstCall, options.quick);
+  if (results.length > 0) console.log(`${summaryTables(results, options.markdown)}\n`);
   console.log(targetTable(verdicts, options.markdown));
   writeJson(options.json, { machine, peers: peerVersions(), cases: results, firstCall, verdicts });
   console.error(`\nwrote ${options.json}`);
@@ -113,10 +114,10 @@ function ownBuild() {
  * @param {Progress} progress
  */
 async function measureCases(cases, contenders, options, progress) {
-  const settings = makeSettings(options);
   const results = [];
   for (const [index, benchCase] of cases.entries()) {
     progress.begin(`[${index + 1}/${cases.length}] ${benchCase.name}`);
+    const settings = makeSettings(options, benchCase);
     const result = await measureCase(benchCase, contenders, settings, (text) => progress.update(text));
     progress.clear();
     console.log(`${caseTable(result, options.markdown)}\n`);
@@ -127,13 +128,14 @@ async function measureCases(cases, contenders, options, progress) {
 
 /**
  * @param {Options} options
+ * @param {import('./cases.js').BenchCase} benchCase
  * @returns {import('./measure.js').Settings}
  */
-function makeSettings({ quick, rounds, all }) {
+function makeSettings({ quick, rounds, all }, benchCase) {
   const times = quick
     ? { budget: 100, compileTime: 30, warmUpTime: 30, sampleTime: 1 }
     : { budget: 3000, compileTime: 100, warmUpTime: 200, sampleTime: 4 };
-  return { ...times, rounds, leastRounds: 3, everybody: all };
+  return { ...times, rounds: rounds * roundsFactor(benchCase), leastRounds: 3, everybody: all };
 }
 
 /**

@@ -3,14 +3,27 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { SPEED_TARGETS, makeCases, sizeName } from './cases.js';
+import { TARGETS, makeCases, roundsFactor, sizeName } from './cases.js';
 import { checksum, gpt2Lengths, gpt2Parameters, makeTensors } from './data.js';
-import { eightAccumulatorNorm, plainNorm, powNorm } from './loops.js';
+import {
+  decodingNorm,
+  decodingTable,
+  eightAccumulatorNorm,
+  plainClip,
+  plainNorm,
+  plainReport,
+  powNorm,
+  tableNorm,
+  unrolledClip,
+} from './loops.js';
 import { parseOptions } from './options.js';
-import { OURS, makeContenders } from './peers.js';
-import { median, quantile, spread, takesTurn } from './statistics.js';
+import { OURS, makeContenders, takesPart } from './peers.js';
+import { referenceNorm, relativeDifference } from './reference.js';
+import { summaryTables } from './report.js';
+import { median, orderOf, quantile, spread, takesTurn } from './statistics.js';
 import { alignedTable, bar, formatTime, markdownTable, threeDigits } from './table.js';
 import { judge } from './targets.js';
+import { makeRoutine } from './task.js';
 
 test('median and quantiles interpolate between order statistics and leave the samples alone', () => {
   const samples = [10, 2, 9, 1];
@@ -33,6 +46,15 @@ test('a contender with k of n turns takes exactly k, no two of them more than n 
       taken.slice(1).forEach((round, index) => assert.ok(round - taken[index] < rounds / share + 1));
     }
   }
+});
+
+test('rounds: everybody once, first in turns, next to the same two in both orders, never twice in a row', () => {
+  const rounds = Array.from({ length: 10 }, (_, round) => orderOf(['a', 'b', 'c', 'd', 'e'], round));
+  for (const order of rounds) assert.deepEqual([...order].sort(), ['a', 'b', 'c', 'd', 'e']);
+  assert.deepEqual(rounds.map(([first]) => first).join(''), 'abbccddeea');
+  const turns = rounds.flat().join('');
+  assert.doesNotMatch(turns, /(.)\1/);
+  assert.equal(turns.split('ab').length, turns.split('ba').length);
 });
 
 test('tables: columns line up, Markdown escapes its bars', () => {
@@ -83,7 +105,7 @@ test('data: the same seed gives the same bits however the list is cut, another s
     parts.map((tensor) => tensor.length),
     [1, 0, 600, 399],
   );
-  assert.notEqual(checksum(whole), checksum(makeTensors([1000], 2)));
+  assert.notEqual(checksum(whole), checksum(makeTensors([1000], 'float32', 2)));
   assert.equal(checksum(whole), 0x940264f5);
 });
 
@@ -93,6 +115,17 @@ test('data: nonzero magnitudes lie in 2^-36 .. 2^-6, with both signs', () => {
   assert.ok(Math.min(...magnitudes) >= 2 ** -36 && Math.max(...magnitudes) <= 2 ** -6);
   assert.ok(tensor.some((value) => value < 0) && tensor.some((value) => value > 0));
 });
+
+for (const dtype of /** @type {const} */ (['float16', 'bfloat16'])) {
+  test(`data: ${dtype}s are the same bits however cut, of both signs, with magnitudes in 2^-14 .. 2^-6`, () => {
+    const [tensor] = makeTensors([10000], dtype);
+    assert.equal(checksum([tensor]), checksum(makeTensors([9000, 1000], dtype)));
+    const values = Array.from(tensor, (bits) => decodingTable(dtype)[bits]);
+    const magnitudes = values.map(Math.abs);
+    assert.ok(Math.min(...magnitudes) >= 2 ** -14 && Math.max(...magnitudes) < 2 ** -6);
+    assert.ok(values.some((value) => value < 0) && values.some((value) => value > 0));
+  });
+}
 
 test('GPT-2 small has 148 tensors and 124,439,808 elements', () => {
   const lengths = gpt2Lengths();
@@ -111,18 +144,50 @@ test('cases: quick and full runs have the same ids, and names tell the true size
   );
   assert.deepEqual([sizeName(2 ** 16), sizeName(2 ** 24)], ['64k', '16M']);
   for (const { name, lengths } of makeCases(true)) {
-    const [shape] = name.split(' p=');
+    const [shape] = name.split(' ');
     if (lengths.length === 1) assert.equal(shape, sizeName(lengths[0]));
+  }
+});
+
+test('cases: ids are unique, and names even without regard to upper and lower case', () => {
+  for (const quick of [true, false]) {
+    const cases = makeCases(quick);
+    assert.equal(new Set(cases.map(({ id }) => id)).size, cases.length);
+    assert.equal(new Set(cases.map(({ name }) => name.toLowerCase())).size, cases.length);
   }
 });
 
 test('every target names a case and a contender that can do it', () => {
   const contenders = makeContenders('');
-  for (const { id, peer } of SPEED_TARGETS) {
+  for (const { id, peer } of TARGETS) {
     const benchCase = makeCases(false).find((candidate) => candidate.id === id);
     const contender = contenders.find(({ name }) => name === peer);
     assert.ok(benchCase && contender, `${id}: ${peer}`);
+    assert.ok(takesPart(contender, benchCase), `${id}: ${peer}`);
     assert.equal(contender.refuses(benchCase), '');
+  }
+});
+
+test('cases with an upper limit take more rounds than others', () => {
+  const finer = makeCases(false).filter((benchCase) => roundsFactor(benchCase) > 1);
+  assert.deepEqual(
+    finer.map(({ id }) => id),
+    ['large keep', 'large report'],
+  );
+});
+
+test('whoever is a guest of another process takes part only where its host does', () => {
+  const contenders = makeContenders('');
+  const guests = contenders.filter(({ name, process }) => name !== process);
+  assert.deepEqual(
+    guests.map(({ name }) => name),
+    ['gradNorm alone'],
+  );
+  for (const guest of guests) {
+    const host = contenders.find(({ name }) => name === guest.process);
+    for (const benchCase of makeCases(false).filter((candidate) => takesPart(guest, candidate))) {
+      assert.ok(host && takesPart(host, benchCase), benchCase.name);
+    }
   }
 });
 
@@ -141,28 +206,127 @@ test('the loops are right: 3-4-12 vectors in pieces of every length around 8', (
   }
 });
 
+for (const [name, clip] of Object.entries({ plainClip, unrolledClip })) {
+  test(`${name}: scales to the norm asked for, in pieces of every length around 8, and only if needed`, () => {
+    for (let zeros = 0; zeros < 20; zeros++) {
+      const tensors = [new Float32Array([3, ...Array(zeros).fill(0), -4]), Float32Array.of(-12)];
+      assert.equal(clip(tensors, 13), 13);
+      assert.deepEqual([tensors[0][0], tensors[1][0]], [3, -12]);
+      assert.equal(clip(tensors, 6.5), 13);
+      assert.deepEqual([tensors[0][0], tensors[0][zeros + 1], tensors[1][0]], [1.5, -2, -6]);
+    }
+  });
+}
+
+test('plainReport: norm, maximum and counts of each tensor', () => {
+  const { norm, rows } = plainReport([Float32Array.of(3, 0, -4, -0), Float32Array.of(12)]);
+  assert.equal(norm, 13);
+  assert.deepEqual(rows[0], {
+    squares: 25,
+    magnitudes: 7,
+    largest: 4,
+    zeros: 2,
+    nan: 0,
+    inf: 0,
+    firstNonfinite: -1,
+  });
+  const broken = plainReport([Float32Array.of(1, -Infinity, NaN)]);
+  assert.deepEqual([broken.rows[0].inf, broken.rows[0].nan, broken.rows[0].firstNonfinite], [1, 1, 1]);
+});
+
+for (const dtype of /** @type {const} */ (['float16', 'bfloat16'])) {
+  test(`${dtype}: both decoding loops have the norm of the reference`, () => {
+    const tensors = makeTensors([1000, 0, 77], dtype);
+    const expected = referenceNorm(tensors, 2, dtype);
+    for (const norm of [decodingNorm(tensors, dtype), tableNorm(tensors, decodingTable(dtype))]) {
+      assert.ok(relativeDifference(norm, expected) <= 1e-13, `${norm} instead of ${expected}`);
+    }
+  });
+}
+
+test('the decoding functions give the special values and extremes of the formats', () => {
+  const float16 = decodingTable('float16');
+  const float16s = [0x3c00, 0xc000, 0x7bff, 0x0001, 0x03ff, 0x7c00, 0xfc00].map((bits) => float16[bits]);
+  assert.deepEqual(float16s, [1, -2, 65504, 2 ** -24, 1023 * 2 ** -24, Infinity, -Infinity]);
+  const bfloat16 = decodingTable('bfloat16');
+  const bfloat16s = [0x3f80, 0xc000, 0x7f7f, 0x0001, 0x7f80].map((bits) => bfloat16[bits]);
+  assert.deepEqual(bfloat16s, [1, -2, 255 * 2 ** 120, 2 ** -133, Infinity]);
+  assert.ok(Number.isNaN(float16[0x7e00]) && Number.isNaN(bfloat16[0x7fc0]));
+});
+
+/** @type {import('./task.js').Work} */
+const CLIP = { task: 'clip', dtype: 'float32', normType: 2 };
+
+test("'clip': every run is below the norm, the value is the norm at first, and shows a run that did nothing", () => {
+  const tensors = makeTensors([1000]);
+  const norm = referenceNorm(tensors, 2);
+  const routine = makeRoutine({ run: (maxNorm) => plainClip(tensors, maxNorm) }, tensors, CLIP);
+  for (let run = 0; run < 3000; run++) {
+    const before = referenceNorm(tensors, 2);
+    routine.run();
+    if (run % 100 === 0) assert.ok(referenceNorm(tensors, 2) < before);
+  }
+  assert.ok(referenceNorm(tensors, 2) < 0.5 * norm);
+  assert.ok(relativeDifference(routine.value(), norm) < 1e-6);
+
+  const idle = makeRoutine({ run: () => norm }, tensors, CLIP);
+  idle.run();
+  assert.ok(relativeDifference(idle.value(), referenceNorm(tensors, 2)) > 1e-4);
+});
+
+test("'clip': a job that makes new tensors is asked for them", () => {
+  const tensors = makeTensors([1000]);
+  const halved = [tensors[0].map((value) => value / 2)];
+  const routine = makeRoutine({ run: () => NaN, read: () => halved }, tensors, CLIP);
+  assert.equal(routine.value(), referenceNorm(tensors, 2) / 2);
+});
+
+test("'keep': no run is above its limit; the value shows whether one has written", () => {
+  const tensors = makeTensors([1000]);
+  const norm = referenceNorm(tensors, 2);
+  const run = (/** @type {number} */ maxNorm) => plainClip(tensors, maxNorm);
+  const routine = makeRoutine({ run }, tensors, { ...CLIP, task: 'keep' });
+  routine.run();
+  assert.equal(routine.value(), norm);
+  plainClip(tensors, norm / 2);
+  assert.ok(relativeDifference(routine.value(), norm) > 0.4);
+});
+
+test('other tasks: the value is what the last run returned', () => {
+  let runs = 0;
+  const routine = makeRoutine({ run: () => ++runs }, [], { ...CLIP, task: 'report' });
+  assert.ok(Number.isNaN(routine.value()));
+  routine.run();
+  routine.run();
+  assert.equal(routine.value(), 2);
+});
+
+/** @typedef {[name: string, ratio: number, relativeError: number, value?: number]} RowOfFigures */
+
 /**
  * @param {string} id
- * @param {...[string, number, number]} figures name, ratio and relative error
+ * @param {...RowOfFigures} figures
  * @returns {import('./measure.js').CaseResult}
  */
 function caseResult(id, ...figures) {
-  const rows = figures.map(([name, ratio, relativeError]) => {
-    const rest = { nanoseconds: 1, spread: 0, gigabytesPerSecond: 1, value: 1, samples: [] };
-    return {
-      name,
-      figures: { ...rest, ratio, ratioQuartiles: /** @type {[number, number]} */ ([1, 1]), relativeError },
-    };
+  const rows = figures.map(([name, ratio, relativeError, value = 1]) => {
+    const ratioQuartiles = /** @type {[number, number]} */ ([1, 1]);
+    const rest = { nanoseconds: 1, spread: 0, gigabytesPerSecond: 1, samples: [] };
+    return { name, figures: { ...rest, ratio, ratioQuartiles, relativeError, value } };
   });
-  return { id, name: id, tensors: 1, elements: 1, rows };
+  const benchCase = makeCases(false).find((candidate) => candidate.id === id);
+  assert.ok(benchCase, id);
+  const { lengths, ...head } = benchCase;
+  return { ...head, tensors: lengths.length, elements: 1, rows };
 }
+
+/** @type {(...inputs: Parameters<typeof judge>) => string[]} */
+const marks = (...inputs) => judge(...inputs).map(({ mark }) => mark);
 
 test('targets: pass, MISS, not measured without figures, not judged if quick', () => {
   const reached = [caseResult('large p=1', [OURS, 1, 0], ['plain JS loop', 5, 0])];
   const missed = [caseResult('large p=1', [OURS, 1, 2 ** -22], ['plain JS loop', 4.9, 0])];
   const failed = [caseResult('large p=1')];
-  /** @type {(...inputs: Parameters<typeof judge>) => string[]} */
-  const marks = (...inputs) => judge(...inputs).map(({ mark }) => mark);
   assert.deepEqual(marks(reached, undefined, false), ['pass', 'pass']);
   assert.deepEqual(marks(missed, undefined, false), ['MISS', 'MISS']);
   assert.deepEqual(marks(missed, undefined, true), ['not judged', 'MISS']);
@@ -171,6 +335,59 @@ test('targets: pass, MISS, not measured without figures, not judged if quick', (
     'not measured',
     'not measured',
   ]);
+});
+
+test('targets: at most so much of the time of a peer, and the same bits, which a quick run is judged by too', () => {
+  /** @type {(ratio: number, value: number) => import('./measure.js').CaseResult} */
+  const result = (ratio, value) =>
+    caseResult('large report', [OURS, 1, 0, 1 + 2 ** -52], ['gradNorm alone', ratio, 0, value]);
+  assert.deepEqual(marks([result(1 / 1.4, 1 + 2 ** -52)], undefined, false), ['pass', 'pass', 'pass']);
+  assert.deepEqual(marks([result(1 / 1.6, 1)], undefined, false), ['MISS', 'MISS', 'pass']);
+  assert.deepEqual(marks([result(1 / 1.6, 1)], undefined, true), ['not judged', 'MISS', 'pass']);
+});
+
+test('targets: what clipping leaves has a bound of its own', () => {
+  const results = [
+    caseResult('list clip', [OURS, 1, 2 ** -21]),
+    caseResult('list p=2', [OURS, 1, 2 ** -24], ['plain JS loop', 3, 0]),
+  ];
+  assert.deepEqual(marks(results, undefined, false), ['pass', 'pass', 'pass']);
+  results[0] = caseResult('list clip', [OURS, 1, 2e-6]);
+  assert.deepEqual(marks(results, undefined, false), ['pass', 'pass', 'MISS']);
+});
+
+test('targets: the words of a promise name the peer in a column of its own', () => {
+  const [native] = judge([caseResult('large p=2')], undefined, false).filter(({ promise }) =>
+    promise.includes('aim'),
+  );
+  assert.deepEqual([native.against, native.promise], ['native C++ loop', '>= 0.6 of its speed (aim 0.8)']);
+  const [kept] = judge([caseResult('large keep')], undefined, false);
+  assert.deepEqual([kept.against, kept.promise], ['gradNorm alone', '<= 1.05 of its time']);
+});
+
+test('summaries: a table a group, a column for each who has figures in it', () => {
+  const results = [
+    caseResult('large clip', [OURS, 1, 1e-8], ['plain JS loop', 2.5, 0]),
+    caseResult('large keep', [OURS, 1, 0], ['gradNorm alone', 0.99, 0]),
+    caseResult('large report'),
+  ];
+  assert.equal(
+    summaryTables(results, true),
+    [
+      '### clipping: time / ours',
+      '',
+      '| case | gradnorm | spread | plain JS loop | gradNorm alone | our error |',
+      '| --- | --: | --: | --: | --: | --: |',
+      '| 16M clip | 1.00 ns | 0.0 % | 2.50 | - | 1.0e-8 |',
+      '| 16M clip, none needed | 1.00 ns | 0.0 % | - | 0.990 | 0 |',
+      '',
+      '### reports and partial norms: time / ours',
+      '',
+      '| case | gradnorm | spread | our error |',
+      '| --- | --: | --: | --: |',
+      '| 16M report | - | - | - |',
+    ].join('\n'),
+  );
 });
 
 test('options: a bad one throws one line that names it', () => {

@@ -1,13 +1,11 @@
-// tests/bench/child.js: the process of one contender as the benchmark sees it: asks by a line, waits for the
-// line that answers. serve.js documents the lines.
+// tests/bench/child.js: the process of a contender, or of a few that share it, as the benchmark sees it: asks by a
+// line, waits for the line that answers. serve.js documents the lines.
 
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { SEED } from './data.js';
 
-/** @typedef {{ nanoseconds: number, value: number }} Sample   the time of one repeat, and the norm */
-
-/** A running contender. Between two requests it is blocked on its input. */
+/** Running contenders, which count from 0. Between two requests they are blocked on their input. */
 export class Child {
   /** @param {string[]} command a program that answers as serve.js does, and its arguments */
   constructor([program, ...words]) {
@@ -22,32 +20,41 @@ export class Child {
   }
 
   /**
-   * Makes the tensors of a case in the child, in the form that its contender takes.
+   * Makes the tensors of a case in the child, in the form that its contenders take.
    * @param {import('./cases.js').BenchCase} benchCase
    * @param {number} checksum of the tensors
    * @throws {Error} if the child has others
    */
-  async prepare({ lengths, normType }, checksum) {
-    const reply = await this.request(`prepare ${normType} ${SEED} ${lengths.join(' ')}`);
+  async prepare({ task, dtype, lengths, normType }, checksum) {
+    const reply = await this.request(`prepare ${task} ${dtype} ${normType} ${SEED} ${lengths.join(' ')}`);
     if (parseInt(reply, 16) !== checksum) throw new Error('its data differ from those of the benchmark');
   }
 
   /**
    * Runs on these tensors for a while.
+   * @param {number} contender
    * @param {number} milliseconds
    * @returns {Promise<number>} the nanoseconds of the fastest run
    */
-  async warmUp(milliseconds) {
-    return Number(await this.request(`warm ${milliseconds}`));
+  async warmUp(contender, milliseconds) {
+    return Number(await this.request(`warm ${contender} ${milliseconds}`));
   }
 
   /**
+   * @param {number} contender
    * @param {number} repeats
-   * @returns {Promise<Sample>}
+   * @returns {Promise<number>} the nanoseconds of one
    */
-  async run(repeats) {
-    const [nanoseconds, value] = (await this.request(`run ${repeats}`)).split(' ').map(Number);
-    return { nanoseconds, value };
+  async run(contender, repeats) {
+    return Number(await this.request(`run ${contender} ${repeats}`));
+  }
+
+  /**
+   * @param {number} contender
+   * @returns {Promise<number>} the norm according to its runs
+   */
+  async value(contender) {
+    return Number(await this.request(`value ${contender}`));
   }
 
   /**

@@ -5,23 +5,41 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Child } from './child.js';
 import { checksum, makeTensors } from './data.js';
-import { eightAccumulatorNorm, plainNorm, powNorm } from './loops.js';
+import { decodingNorm, eightAccumulatorNorm, plainNorm, plainReport, powNorm } from './loops.js';
 import { measureCase } from './measure.js';
+import { nativeProgram } from './native.js';
 import { OURS, makeContenders } from './peers.js';
+import { referenceNorm, relativeDifference } from './reference.js';
+
+const LIBRARY = new URL('../../dist/gradnorm.js', import.meta.url).href;
+const ERROR_BOUND = 2 ** -23;
 
 const SERVE = JSON.stringify(new URL('serve.js', import.meta.url).href);
 
 /** @type {import('./cases.js').BenchCase} */
-const BENCH_CASE = { id: 'case p=2', name: 'case p=2', lengths: [3, 0, 5], normType: 2, huge: false };
+const BENCH_CASE = {
+  ...{ id: 'case p=2', name: 'case p=2', group: 'norms', huge: false },
+  ...{ task: 'norm', dtype: 'float32', normType: 2, lengths: [3, 0, 5] },
+};
 const CHECKSUM = checksum(makeTensors(BENCH_CASE.lengths));
 
 /**
- * @param {string} run source of an expression in `tensors` and `normType`: what runs
- * @returns {string[]} what starts the contender's process
+ * @param {...string} runs sources of expressions in `tensors` and `normType`: what each contender runs
+ * @returns {string[]} what starts the contenders' process
  */
-function command(run) {
-  const source = `import { serve } from ${SERVE}; await serve(async (tensors, normType) => ${run}, 0);`;
+function command(...runs) {
+  const contenders = runs.map((run) => `async (tensors, { normType }) => ({ run: await (${run}) })`);
+  const source = `import { serve } from ${SERVE}; await serve([${contenders}], 0);`;
   return [process.execPath, '--input-type=module', '--eval', source];
+}
+
+/**
+ * @param {Child} child
+ * @returns {Promise<number>} the value of its first contender after a run
+ */
+async function runOnce(child) {
+  await child.run(0, 1);
+  return child.value(0);
 }
 
 /**
@@ -40,44 +58,124 @@ async function withChild(words, check) {
 test('a child makes the very tensors of the case and runs as often as asked', async () => {
   await withChild(command('((runs) => () => tensors[2][4] + normType + ++runs)(0)'), async (child) => {
     await child.prepare(BENCH_CASE, CHECKSUM);
-    const { nanoseconds, value } = await child.run(7);
-    assert.ok(nanoseconds > 0);
+    assert.ok((await child.run(0, 7)) > 0);
+    const value = await child.value(0);
     assert.equal(value, makeTensors(BENCH_CASE.lengths)[2][4] + 2 + 1 + 7); // once untimed
-    assert.equal((await child.run(1)).value, value + 1);
+    assert.equal(await runOnce(child), value + 1);
   });
 });
+
+test('two contenders of one process have the same tensors and are asked one by one', async () => {
+  const run = '((runs) => () => (tensors.shared ??= 0.5) + ++runs)(0)';
+  await withChild(command(run, run), async (child) => {
+    await child.prepare(BENCH_CASE, CHECKSUM);
+    assert.equal(await runOnce(child), 1.5);
+    await child.run(1, 1);
+    await child.run(1, 1);
+    assert.deepEqual([await child.value(0), await child.value(1)], [1.5, 2.5]);
+    await assert.rejects(child.run(2, 1));
+  });
+});
+
+for (const dtype of /** @type {const} */ (['float16', 'bfloat16'])) {
+  test(`${dtype}: a child has the bits of the case`, async () => {
+    const benchCase = { ...BENCH_CASE, dtype };
+    const tensors = makeTensors(benchCase.lengths, dtype);
+    await withChild(command('() => tensors[2][4]'), async (child) => {
+      await child.prepare(benchCase, checksum(tensors));
+      assert.equal(await runOnce(child), tensors[2][4]);
+    });
+  });
+}
 
 test('the order of the norm and the norm itself come through to the last bit', async () => {
   await withChild(command('() => normType'), async (child) => {
     for (const normType of [Infinity, 0.1 + 0.2, 5e-324, 2 ** 1023]) {
       await child.prepare({ ...BENCH_CASE, normType }, CHECKSUM);
-      assert.equal((await child.run(1)).value, normType);
+      assert.equal(await runOnce(child), normType);
     }
   });
 });
 
 test("the loops' own processes give the norms of the loops", async () => {
   const tensors = makeTensors(BENCH_CASE.lengths);
-  const norms = {
-    'plain JS loop': plainNorm(tensors, 2),
-    '8-accumulator JS loop': eightAccumulatorNorm(tensors),
-    'Math.pow JS loop': powNorm(tensors, 2),
-  };
-  const contenders = makeContenders('');
-  for (const [name, norm] of Object.entries(norms)) {
-    const words = contenders.find((contender) => contender.name === name)?.command(0) ?? [];
-    await withChild(words, async (child) => {
-      await child.prepare(BENCH_CASE, CHECKSUM);
-      assert.equal((await child.run(1)).value, norm);
-    });
+  await checkProcess('plain JS loop', BENCH_CASE, plainNorm(tensors, 2));
+  await checkProcess('8-accumulator JS loop', BENCH_CASE, eightAccumulatorNorm(tensors));
+  await checkProcess('Math.pow JS loop', BENCH_CASE, powNorm(tensors, 2));
+  await checkProcess('plain JS loop', { ...BENCH_CASE, task: 'report' }, plainReport(tensors).norm);
+});
+
+test("the loops' own processes clip to what they are asked to, and leave alone what is within", async () => {
+  for (const task of /** @type {const} */ (['clip', 'keep'])) {
+    for (const name of ['plain JS loop', '8-accumulator JS loop']) {
+      await checkProcess(name, { ...BENCH_CASE, task }, plainNorm(makeTensors(BENCH_CASE.lengths), 2), 1e-7);
+    }
   }
 });
+
+test("the decoding loops' own processes give the norms of the loops", async () => {
+  for (const dtype of /** @type {const} */ (['float16', 'bfloat16'])) {
+    const norm = decodingNorm(makeTensors(BENCH_CASE.lengths, dtype), dtype);
+    await checkProcess('JS decoding loop', { ...BENCH_CASE, dtype }, norm);
+    await checkProcess('JS lookup-table loop', { ...BENCH_CASE, dtype }, norm);
+  }
+});
+
+test("gradnorm's own process has the norm in every task, and beside the others gradNorm alone", async () => {
+  const norm = referenceNorm(makeTensors(BENCH_CASE.lengths), 2);
+  for (const task of /** @type {const} */ (['norm', 'clip', 'keep', 'report', 'accumulate'])) {
+    await checkProcess(OURS, { ...BENCH_CASE, task }, norm, ERROR_BOUND);
+  }
+  await checkProcess('gradNorm alone', { ...BENCH_CASE, task: 'report' }, norm, ERROR_BOUND);
+  for (const dtype of /** @type {const} */ (['float16', 'bfloat16'])) {
+    const tensors = makeTensors(BENCH_CASE.lengths, dtype);
+    await checkProcess(OURS, { ...BENCH_CASE, dtype }, referenceNorm(tensors, 2, dtype), ERROR_BOUND);
+  }
+});
+
+test('the native loop measures and clips the same data', async (context) => {
+  const tensors = makeTensors(BENCH_CASE.lengths);
+  const name = 'native C++ loop';
+  try {
+    nativeProgram();
+  } catch (error) {
+    return context.skip(/** @type {Error} */ (error).message);
+  }
+  for (const task of /** @type {const} */ (['norm', 'clip', 'keep'])) {
+    await checkProcess(name, { ...BENCH_CASE, task }, plainNorm(tensors, 2), 1e-6);
+  }
+  for (const dtype of /** @type {const} */ (['float16', 'bfloat16'])) {
+    const norm = decodingNorm(makeTensors(BENCH_CASE.lengths, dtype), dtype);
+    await checkProcess(name, { ...BENCH_CASE, dtype }, norm, 1e-6);
+  }
+  const other = { ...BENCH_CASE, task: /** @type {const} */ ('report') };
+  await assert.rejects(checkProcess(name, other, NaN), /unknown request/);
+});
+
+/**
+ * Runs a contender three times in a process of its own.
+ * @param {string} name
+ * @param {import('./cases.js').BenchCase} benchCase
+ * @param {number} expected
+ * @param {number} [tolerance] relative
+ */
+async function checkProcess(name, benchCase, expected, tolerance = 0) {
+  const contender = makeContenders(LIBRARY).find((candidate) => candidate.name === name);
+  const data = checksum(makeTensors(benchCase.lengths, benchCase.dtype));
+  await withChild(contender?.command(0, [name]) ?? [], async (child) => {
+    await child.prepare(benchCase, data);
+    await child.run(0, 1);
+    await child.run(0, 1);
+    const value = await runOnce(child);
+    assert.ok(relativeDifference(value, expected) <= tolerance, `${name}: ${value}, expected ${expected}`);
+  });
+}
 
 test('a child warms up for as long as asked and tells the time of the fastest run', async () => {
   await withChild(command('() => 1'), async (child) => {
     await child.prepare(BENCH_CASE, CHECKSUM);
     const start = performance.now();
-    const nanoseconds = await child.warmUp(50);
+    const nanoseconds = await child.warmUp(0, 50);
     assert.ok(performance.now() - start >= 50);
     assert.ok(nanoseconds > 0 && nanoseconds < 50e6);
   });
@@ -86,7 +184,7 @@ test('a child warms up for as long as asked and tells the time of the fastest ru
 test('what a contender prints does not get among the replies', async () => {
   await withChild(command('(console.log("(printed by a test)"), () => 1)'), async (child) => {
     await child.prepare(BENCH_CASE, CHECKSUM);
-    assert.equal((await child.run(1)).value, 1);
+    assert.equal(await runOnce(child), 1);
   });
 });
 
@@ -95,8 +193,8 @@ test('an error comes back as its code and first line, and the child goes on', as
   await withChild(command(fail), async (child) => {
     await assert.rejects(child.request('jump'), { message: 'unknown request: jump', code: '-' });
     await child.prepare(BENCH_CASE, CHECKSUM);
-    await assert.rejects(child.run(1), { message: 'no luck', code: 'LUCK' });
-    await assert.rejects(child.warmUp(1), { message: 'no luck', code: 'LUCK' });
+    await assert.rejects(child.run(0, 1), { message: 'no luck', code: 'LUCK' });
+    await assert.rejects(child.warmUp(0, 1), { message: 'no luck', code: 'LUCK' });
   });
 });
 
@@ -109,12 +207,12 @@ test('a child with other data is refused', async () => {
 test('a process that ends or never starts rejects every request', async () => {
   await withChild(command('() => process.exit(3)'), async (child) => {
     await child.prepare(BENCH_CASE, CHECKSUM);
-    await assert.rejects(child.run(1), /its process ended \(code 3\)/);
-    await assert.rejects(child.run(1), /its process ended \(code 3\)/);
+    await assert.rejects(child.run(0, 1), /its process ended \(code 3\)/);
+    await assert.rejects(child.run(0, 1), /its process ended \(code 3\)/);
   });
   await withChild(command('() => process.kill(process.pid, "SIGKILL")'), async (child) => {
     await child.prepare(BENCH_CASE, CHECKSUM);
-    await assert.rejects(child.run(1), /its process ended \((SIGKILL|code \d+)\)/);
+    await assert.rejects(child.run(0, 1), /its process ended \((SIGKILL|code \d+)\)/);
   });
   await withChild(['./no such program'], async (child) => {
     await assert.rejects(child.prepare(BENCH_CASE, CHECKSUM), /no such program/);
@@ -124,7 +222,7 @@ test('a process that ends or never starts rejects every request', async () => {
 test('stop() ends a busy process; a lost benchmark ends one that a library keeps alive', async () => {
   const busy = new Child(command('() => { for (;;); }'));
   await busy.prepare(BENCH_CASE, CHECKSUM);
-  const run = assert.rejects(busy.run(1), /its process ended/);
+  const run = assert.rejects(busy.run(0, 1), /its process ended/);
   await busy.stop();
   await run;
 
@@ -137,26 +235,44 @@ test('stop() ends a busy process; a lost benchmark ends one that a library keeps
 /**
  * @param {string} name
  * @param {string} run
- * @param {string} [refusal]
+ * @param {Partial<import('./peers.js').Contender>} [others]
  * @returns {import('./peers.js').Contender}
  */
-function fake(name, run, refusal = '') {
-  return { name, timed: '', slow: false, refuses: () => refusal, command: () => command(run) };
+function fake(name, run, others = {}) {
+  const entry = { name, timed: '', slow: false, refuses: () => '' };
+  return {
+    ...entry,
+    tasks: ['norm'],
+    dtypes: ['float32'],
+    process: name,
+    command: () => command(run),
+    ...others,
+  };
+}
+
+/**
+ * @param {import('./peers.js').Contender[]} contenders
+ * @param {(text: string) => void} [onProgress]
+ */
+async function measure(contenders, onProgress = () => {}) {
+  const times = { budget: 1e6, compileTime: 0, warmUpTime: 0, sampleTime: 0 };
+  const settings = { ...times, rounds: 4, leastRounds: 1, everybody: false };
+  return (await measureCase(BENCH_CASE, contenders, settings, onProgress)).rows;
 }
 
 test('a case: its processes take turns, a failed one is a row with its reason, none is left over', async () => {
+  /** @type {string[]} */
+  const steps = [];
   const contenders = [
     fake(OURS, '() => process.pid'),
     fake('peer', '() => process.pid'),
-    fake('refusing', '() => 1', 'not today'),
+    fake('clipping', '() => 1', { tasks: ['clip'] }),
+    fake('float16', '() => 1', { dtypes: ['float16'] }),
+    fake('refusing', '() => 1', { refuses: () => 'not today' }),
     fake('missing', 'import("no-such-package")'),
     fake('crashing', '((runs) => () => ++runs < 4 || process.exit(3))(0)'),
   ];
-  const times = { budget: 1e6, compileTime: 0, warmUpTime: 0, sampleTime: 0 };
-  const settings = { ...times, rounds: 4, leastRounds: 1, everybody: false };
-  /** @type {string[]} */
-  const steps = [];
-  const { rows } = await measureCase(BENCH_CASE, contenders, settings, (text) => void steps.push(text));
+  const rows = await measure(contenders, (text) => void steps.push(text));
   assert.deepEqual(
     rows.map(({ name, reason }) => [name, reason]),
     [
@@ -170,12 +286,45 @@ test('a case: its processes take turns, a failed one is a row with its reason, n
   assert.deepEqual(
     steps.filter((step) => /^round [24]/.test(step)),
     [
-      ...['peer', 'crashing', OURS].map((name) => `round 2/4: ${name}`),
-      `round 4/4: ${OURS}`,
-      'round 4/4: peer',
+      ...['peer', OURS, 'crashing'].map((name) => `round 2/4: ${name}`),
+      ...['peer', OURS].map((name) => `round 4/4: ${name}`),
     ],
   );
   const pids = rows.slice(0, 2).map(({ figures }) => figures?.value ?? NaN);
   assert.equal(new Set([...pids, process.pid]).size, 3);
   for (const pid of pids) assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' });
+});
+
+/**
+ * @param {...string} runs
+ * @returns {import('./peers.js').Contender[]} all in the process of the first
+ */
+function fakeGroup(...runs) {
+  return runs.map((run, place) =>
+    fake(String(place), run, {
+      process: '0',
+      command: (_, names) => command(...names.map((name) => runs[+name])),
+    }),
+  );
+}
+
+test('a case: those that share a process are told apart', async () => {
+  const rows = await measure([
+    ...fakeGroup('() => process.pid', '() => process.pid + 0.5'),
+    fake('alone', '() => process.pid'),
+  ]);
+  const values = rows.map(({ figures }) => figures?.value ?? NaN);
+  assert.equal(values[1], values[0] + 0.5);
+  assert.notEqual(values[2], values[0]);
+});
+
+test('a case: one that cannot be prepared fails all that share its process', async () => {
+  const rows = await measure([
+    ...fakeGroup('() => 1', 'import("no-such-package")'),
+    fake('alone', '() => 1'),
+  ]);
+  assert.deepEqual(
+    rows.map(({ reason }) => reason),
+    ['not installed', 'not installed', undefined],
+  );
 });

@@ -6,44 +6,91 @@
 /** Seed of every case. Any nonzero 32-bit integer does. */
 export const SEED = 20240229;
 
+/** @typedef {'float32' | 'float16' | 'bfloat16'} Dtype */
+
+/**
+ * Elements of a gradient; of the two halves their bits.
+ * @typedef {Float32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>} Tensor
+ */
+
+/** How many bytes an element of each type takes. */
+export const ELEMENT_BYTES = { float32: 4, float16: 2, bfloat16: 2 };
+
 /** Powers of two that spread the magnitudes over 2^-36 .. 2^-6, as gradients spread theirs. */
 const SCALES = Float64Array.from({ length: 8 }, (_, index) => 2 ** -(29 + index));
 
 /**
- * Gradients of the given lengths, filled from one xorshift32 stream (Marsaglia 2003,
- * doi:10.18637/jss.v008.i14). A value is a signed 24-bit integer times a power of two: exact in float32.
- * @param {number[]} lengths
- * @param {number} [seed] nonzero
- * @returns {Float32Array<ArrayBuffer>[]}
+ * Halves have magnitudes in 2^-14 .. 2^-6: all are normal numbers, which a decoding loop with a branch for the
+ * others likes best.
  */
-export function makeTensors(lengths, seed = SEED) {
+const LEAST_EXPONENT = -14;
+
+/** A half is a sign, an exponent and a fraction: (1 + fraction / 2^fractionBits) * 2^(exponent - bias). */
+export const HALF_FORMATS = {
+  float16: { fractionBits: 10, bias: 15 },
+  bfloat16: { fractionBits: 7, bias: 127 },
+};
+
+/**
+ * Gradients of the given lengths, filled from one xorshift32 stream (Marsaglia 2003,
+ * doi:10.18637/jss.v008.i14). A float32 is a signed 24-bit integer times a power of two: exact.
+ * @param {number[]} lengths
+ * @param {Dtype} [dtype]
+ * @param {number} [seed] nonzero
+ * @returns {Tensor[]}
+ */
+export function makeTensors(lengths, dtype = 'float32', seed = SEED) {
   let state = seed | 0;
   return lengths.map((length) => {
-    const tensor = new Float32Array(length);
-    state = fill(tensor, state);
+    const tensor = dtype === 'float32' ? new Float32Array(length) : new Uint16Array(length);
+    state = dtype === 'float32' ? fill(tensor, state) : fillWithHalves(tensor, state, HALF_FORMATS[dtype]);
     return tensor;
   });
 }
 
 /**
- * @param {Float32Array} tensor
+ * @param {Tensor} tensor
  * @param {number} state
  * @returns {number} the state after the last element
  */
 function fill(tensor, state) {
   for (let i = 0; i < tensor.length; i++) {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
+    state = nextState(state);
     tensor[i] = (state >> 8) * SCALES[state & 7];
   }
   return state;
 }
 
 /**
- * FNV-1a over 32-bit words (not bytes: it has to run over half a gigabyte), in the order of the list. It reads
- * elements only: touching `buffer` would move V8's small arrays off its heap and slow their loops down.
- * @param {Float32Array[]} tensors
+ * A sign, one of eight exponents and a fraction, each from bits of its own.
+ * @param {Tensor} tensor
+ * @param {number} state
+ * @param {{ fractionBits: number, bias: number }} format
+ * @returns {number} the state after the last element
+ */
+function fillWithHalves(tensor, state, { fractionBits, bias }) {
+  for (let i = 0; i < tensor.length; i++) {
+    state = nextState(state);
+    const sign = state >>> 31;
+    const exponent = bias + LEAST_EXPONENT + (state & 7);
+    const fraction = (state >>> 8) & ((1 << fractionBits) - 1);
+    tensor[i] = (sign << 15) | (exponent << fractionBits) | fraction;
+  }
+  return state;
+}
+
+/** @param {number} state */
+function nextState(state) {
+  state ^= state << 13;
+  state ^= state >>> 17;
+  return state ^ (state << 5);
+}
+
+/**
+ * FNV-1a over 32-bit words (not bytes: it has to run over half a gigabyte), one an element, in the order of the
+ * list. It reads elements only: touching `buffer` would move V8's small arrays off its heap and slow their loops
+ * down.
+ * @param {Tensor[]} tensors
  * @returns {number} an unsigned 32-bit integer
  */
 export function checksum(tensors) {
@@ -54,13 +101,15 @@ const element = new Float32Array(1);
 const elementBits = new Uint32Array(element.buffer);
 
 /**
- * @param {Float32Array} tensor
+ * @param {Tensor} tensor
  * @param {number} hash
  * @returns {number}
  */
 function hashElements(tensor, hash) {
+  const isFloat = tensor instanceof Float32Array;
   for (let i = 0; i < tensor.length; i++) {
-    element[0] = tensor[i];
+    if (isFloat) element[0] = tensor[i];
+    else elementBits[0] = tensor[i];
     hash = Math.imul(hash ^ elementBits[0], 0x01000193);
   }
   return hash;

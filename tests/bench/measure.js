@@ -1,14 +1,15 @@
 // tests/bench/measure.js: one case, all contenders in turns within the same minutes of the same machine.
 //
-// Each has a process of its own, from its warm-up to the end of the case; one works, all others wait.
-// Each round gives every contender one sample, and each round starts with another contender, so that a busy
-// moment or a cold cache hits nobody in particular. Ratios come from the same rounds.
+// Each has a process of its own (or shares one), from its warm-up to the end of the case; one works, all others
+// wait. Each round gives every contender one sample. They start with different contenders, and every other one
+// goes backward, so that a busy moment or what the one before leaves in the caches hits nobody in particular.
+// Ratios come from the same rounds.
 
 import { Child } from './child.js';
-import { checksum, makeTensors } from './data.js';
-import { OURS } from './peers.js';
+import { ELEMENT_BYTES, checksum, makeTensors } from './data.js';
+import { OURS, takesPart } from './peers.js';
 import { referenceNorm, relativeDifference } from './reference.js';
-import { median, quantile, spread, takesTurn } from './statistics.js';
+import { median, orderOf, quantile, spread, takesTurn } from './statistics.js';
 
 /** @typedef {import('./cases.js').BenchCase} BenchCase */
 /** @typedef {import('./peers.js').Contender} Contender */
@@ -28,6 +29,7 @@ import { median, quantile, spread, takesTurn } from './statistics.js';
  * @typedef {object} Entrant   a contender within a case
  * @property {Contender} contender
  * @property {Child} [child]
+ * @property {number} place           among those that share the process
  * @property {string} reason          why it has no figures, or ''
  * @property {number} repeats
  * @property {number} turns
@@ -46,7 +48,7 @@ import { median, quantile, spread, takesTurn } from './statistics.js';
  * @typedef {object} Figures
  * @property {number} nanoseconds     median
  * @property {number} spread          interquartile range as a share of the median
- * @property {number} gigabytesPerSecond   float32 read, from the median
+ * @property {number} gigabytesPerSecond   of gradients, from the median
  * @property {number} ratio           median time as a multiple of ours
  * @property {[number, number]} ratioQuartiles   of the ratios within each round
  * @property {number} value
@@ -54,7 +56,8 @@ import { median, quantile, spread, takesTurn } from './statistics.js';
  * @property {{ round: number, nanoseconds: number }[]} samples
  */
 
-/** @typedef {{ id: string, name: string, tensors: number, elements: number, rows: Row[] }} CaseResult */
+/** @typedef {import('./cases.js').CaseIdentity & import('./task.js').Work} CaseHead */
+/** @typedef {CaseHead & { tensors: number, elements: number, rows: Row[] }} CaseResult */
 
 /** @typedef {{ checksum: number, norm: number }} Expected   of the tensors of a case */
 
@@ -70,13 +73,20 @@ const MOST_REPEATS = 100000;
  */
 export async function measureCase(benchCase, contenders, settings, onProgress) {
   const expected = makeExpected(benchCase, onProgress);
-  const entrants = contenders.map((contender) => makeEntrant(contender, benchCase, settings));
+  const entrants = contenders
+    .filter((contender) => takesPart(contender, benchCase))
+    .map((contender) => makeEntrant(contender, benchCase, settings));
   try {
-    for (const entrant of entrants) {
-      onProgress(`warm-up: ${entrant.contender.name}`);
-      await attempt(entrant, () => warmUp(entrant, benchCase, expected.checksum, settings));
+    for (const group of groupByProcess(entrants)) {
+      onProgress(`start: ${group[0].contender.process}`);
+      await attempt(group, () => start(group, benchCase, expected.checksum, settings));
+      for (const entrant of group) {
+        onProgress(`warm-up: ${entrant.contender.name}`);
+        await attempt([entrant], () => warmUp(entrant, settings));
+      }
     }
     await playRounds(entrants, settings.rounds, onProgress);
+    for (const entrant of entrants) await attempt([entrant], () => readValue(entrant));
   } finally {
     await Promise.all(entrants.map(({ child }) => child?.stop()));
   }
@@ -89,11 +99,11 @@ export async function measureCase(benchCase, contenders, settings, onProgress) {
  * @param {(text: string) => void} onProgress
  * @returns {Expected}
  */
-function makeExpected({ lengths, normType }, onProgress) {
+function makeExpected({ lengths, dtype, normType }, onProgress) {
   onProgress('data');
-  const tensors = makeTensors(lengths);
+  const tensors = makeTensors(lengths, dtype);
   onProgress('reference');
-  return { checksum: checksum(tensors), norm: referenceNorm(tensors, normType) };
+  return { checksum: checksum(tensors), norm: referenceNorm(tensors, normType, dtype) };
 }
 
 /**
@@ -106,37 +116,61 @@ function makeEntrant(contender, benchCase, settings) {
   const leftOut = benchCase.huge && contender.slow && !settings.everybody;
   const reason =
     contender.refuses(benchCase) || (leftOut ? 'left out to save time and memory; --all runs it' : '');
-  return { contender, reason, repeats: 1, turns: settings.rounds, value: NaN, samples: [] };
+  return { contender, reason, place: 0, repeats: 1, turns: settings.rounds, value: NaN, samples: [] };
 }
 
 /**
- * Runs one step of a contender; one that fails goes on as a row with its reason.
- * @param {Entrant} entrant
+ * @param {Entrant[]} entrants
+ * @returns {Entrant[][]} without those that already have a reason
+ */
+function groupByProcess(entrants) {
+  /** @type {Map<string, Entrant[]>} */
+  const groups = new Map();
+  for (const entrant of entrants) {
+    if (entrant.reason) continue;
+    const { process } = entrant.contender;
+    groups.set(process, [...(groups.get(process) ?? []), entrant]);
+  }
+  return [...groups.values()];
+}
+
+/**
+ * Runs one step of contenders; those of one that fails go on as rows with its reason.
+ * @param {Entrant[]} group in one process
  * @param {() => Promise<void>} step
  */
-async function attempt(entrant, step) {
-  if (entrant.reason) return;
+async function attempt(group, step) {
+  if (group.some(({ reason }) => reason)) return;
   try {
     await step();
   } catch (error) {
     const { message, code } = /** @type {NodeJS.ErrnoException} */ (error);
     const missing = code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND';
-    entrant.reason = missing ? 'not installed' : `failed: ${message.split('\n')[0]}`;
-    await entrant.child?.stop();
+    const reason = missing ? 'not installed' : `failed: ${message.split('\n')[0]}`;
+    for (const entrant of group) entrant.reason = reason;
+    await group[0].child?.stop();
   }
 }
 
 /**
- * @param {Entrant} entrant
+ * @param {Entrant[]} group in one process
  * @param {BenchCase} benchCase
  * @param {number} expected the checksum
  * @param {Settings} settings
  */
-async function warmUp(entrant, benchCase, expected, settings) {
-  const child = new Child(entrant.contender.command(settings.compileTime));
-  entrant.child = child;
+async function start(group, benchCase, expected, settings) {
+  const names = group.map(({ contender }) => contender.name);
+  const child = new Child(group[0].contender.command(settings.compileTime, names));
+  group.forEach((entrant, place) => Object.assign(entrant, { child, place }));
   await child.prepare(benchCase, expected);
-  const nanoseconds = await child.warmUp(settings.warmUpTime);
+}
+
+/**
+ * @param {Entrant} entrant
+ * @param {Settings} settings
+ */
+async function warmUp(entrant, settings) {
+  const nanoseconds = await childOf(entrant).warmUp(entrant.place, settings.warmUpTime);
   entrant.repeats = clamp(Math.ceil((settings.sampleTime * 1e6) / nanoseconds), 1, MOST_REPEATS);
   const fitting = Math.floor((settings.budget * 1e6) / (nanoseconds * entrant.repeats));
   entrant.turns = clamp(fitting, Math.min(settings.leastRounds, settings.rounds), settings.rounds);
@@ -149,11 +183,10 @@ async function warmUp(entrant, benchCase, expected, settings) {
  */
 async function playRounds(entrants, rounds, onProgress) {
   for (let round = 0; round < rounds; round++) {
-    for (let turn = 0; turn < entrants.length; turn++) {
-      const entrant = entrants[(round + turn) % entrants.length];
+    for (const entrant of orderOf(entrants, round)) {
       if (entrant.reason || !takesTurn(round, entrant.turns, rounds)) continue;
       onProgress(`round ${round + 1}/${rounds}: ${entrant.contender.name}`);
-      await attempt(entrant, () => takeSample(entrant, round));
+      await attempt([entrant], () => takeSample(entrant, round));
     }
   }
 }
@@ -163,10 +196,18 @@ async function playRounds(entrants, rounds, onProgress) {
  * @param {number} round
  */
 async function takeSample(entrant, round) {
-  const child = /** @type {Child} */ (entrant.child);
-  const { nanoseconds, value } = await child.run(entrant.repeats);
+  const nanoseconds = await childOf(entrant).run(entrant.place, entrant.repeats);
   entrant.samples.push({ round, nanoseconds });
-  entrant.value = value;
+}
+
+/** @param {Entrant} entrant */
+async function readValue(entrant) {
+  entrant.value = await childOf(entrant).value(entrant.place);
+}
+
+/** @param {Entrant} entrant that was started */
+function childOf({ child }) {
+  return /** @type {Child} */ (child);
 }
 
 /**
@@ -175,32 +216,34 @@ async function takeSample(entrant, round) {
  * @param {number} expected
  * @returns {CaseResult}
  */
-function summarize({ id, name, lengths }, entrants, expected) {
+function summarize(benchCase, entrants, expected) {
+  const { lengths, ...head } = benchCase;
   const elements = lengths.reduce((sum, length) => sum + length, 0);
+  const bytes = elements * ELEMENT_BYTES[head.dtype];
   const ours = entrants.find(({ contender }) => contender.name === OURS)?.samples ?? [];
   const rows = entrants.map(({ contender, reason, samples, value }) => {
     if (reason) return { name: contender.name, reason };
-    return { name: contender.name, figures: makeFigures(samples, ours, elements, value, expected) };
+    return { name: contender.name, figures: makeFigures(samples, ours, bytes, value, expected) };
   });
-  return { id, name, tensors: lengths.length, elements, rows };
+  return { ...head, tensors: lengths.length, elements, rows };
 }
 
 /**
  * @param {Entrant['samples']} samples
  * @param {Entrant['samples']} ours   none if ours failed: then there are no ratios (NaN)
- * @param {number} elements
+ * @param {number} bytes of the gradients
  * @param {number} value
  * @param {number} expected
  * @returns {Figures}
  */
-function makeFigures(samples, ours, elements, value, expected) {
+function makeFigures(samples, ours, bytes, value, expected) {
   const times = samples.map(({ nanoseconds }) => nanoseconds);
   const nanoseconds = median(times);
   const ratios = roundRatios(samples, ours);
   return {
     nanoseconds,
     spread: spread(times),
-    gigabytesPerSecond: (elements * Float32Array.BYTES_PER_ELEMENT) / nanoseconds,
+    gigabytesPerSecond: bytes / nanoseconds,
     ratio: nanoseconds / median(ours.map((sample) => sample.nanoseconds)),
     ratioQuartiles: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
     value,

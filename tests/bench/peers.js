@@ -1,32 +1,65 @@
 // tests/bench/peers.js: everybody who takes part, one entry each. The benchmark reads who they are and starts
 // their processes; in its process each prepares itself and runs.
 //
-// Each gets the same values in the form it likes best, made before the clock starts: Float32Arrays for the
+// Each gets the same values in the form it likes best, made before the clock starts: typed arrays for the
 // JavaScript loops, snrm2 and gradnorm (which copies them into WebAssembly memory while the clock runs);
 // tensors of its own for tfjs and jax-js, already inside their memory; one long buffer for the native loop.
-// The clock covers the computation and the reading of the result as a JavaScript number.
+// The clock covers the computation and the reading of the norm as a JavaScript number.
+//
+// Who cannot write its tensors clips by making new ones, and always multiplies, if need be by 1: so does
+// clip_grad_norm_ of PyTorch, and their own float32 norms are not good enough to tell whether it is needed.
 
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { eightAccumulatorNorm, plainNorm, powNorm } from './loops.js';
+import {
+  decodingNorm,
+  decodingTable,
+  eightAccumulatorNorm,
+  plainClip,
+  plainNorm,
+  plainReport,
+  powNorm,
+  tableNorm,
+  unrolledClip,
+} from './loops.js';
 import { nativeProgram } from './native.js';
 
 /** @typedef {import('./cases.js').BenchCase} BenchCase */
-/** @typedef {import('./serve.js').Run} Run */
+/** @typedef {import('./data.js').Dtype} Dtype */
+/** @typedef {import('./data.js').Tensor} Tensor */
+/** @typedef {import('./task.js').Job} Job */
+/** @typedef {import('./task.js').Task} Task */
 
 /**
  * @typedef {object} Entry
  * @property {string} name
  * @property {string} timed     what the clock covers, for the legend
+ * @property {Task[]} tasks     what it is made for: of other cases it is no part at all
+ * @property {Dtype[]} dtypes   likewise
  * @property {boolean} slow     takes part in huge cases only when asked to
  * @property {(benchCase: BenchCase) => string} refuses   why it cannot take part, or ''
  */
 
-/** @typedef {Entry & { command: (compileTime: number) => string[] }} Contender   what starts its process */
-/** @typedef {Entry & { prepare: import('./serve.js').Prepare }} Scripted   one in JavaScript */
+/**
+ * @typedef {object} Start
+ * @property {string} process   the same for those that share one
+ * @property {(compileTime: number, names: string[]) => string[]} command   what starts it for those of these names
+ */
+
+/** @typedef {Entry & Start} Contender */
+
+/**
+ * One in JavaScript, perhaps in the process of another.
+ * @typedef {Entry & { prepare: import('./task.js').Prepare, guestOf?: string }} Scripted
+ */
 
 /** The name of the row that all ratios refer to. */
 export const OURS = 'gradnorm';
+
+/** @type {Dtype[]} */
+const FLOATS = ['float32'];
+/** @type {Dtype[]} */
+const HALVES = ['float16', 'bfloat16'];
 
 /** Below this many elements tfjs is fastest on one joined tensor, and jax-js gains nothing from rows. */
 const SMALL_TENSOR = 2 ** 16;
@@ -49,12 +82,13 @@ const requirePeer = (name) => require(name);
 export function makeContenders(libraryUrl) {
   const scripted = makeScripted(libraryUrl).map((entry) => ({
     ...entry,
-    command: (/** @type {number} */ compileTime) => [
+    process: entry.guestOf ?? entry.name,
+    command: (/** @type {number} */ compileTime, /** @type {string[]} */ names) => [
       process.execPath,
       SCRIPT,
       libraryUrl,
-      entry.name,
       String(compileTime),
+      ...names,
     ],
   }));
   return [...scripted, nativeLoop];
@@ -67,6 +101,7 @@ export function makeContenders(libraryUrl) {
 export function makeScripted(libraryUrl) {
   return [
     gradnorm(libraryUrl),
+    gradNormAlone(libraryUrl),
     plainLoop,
     eightAccumulatorLoop,
     powLoop,
@@ -76,7 +111,18 @@ export function makeScripted(libraryUrl) {
     snrm2,
     jax,
     jaxByRows,
+    decodingLoop,
+    tableLoop,
   ];
+}
+
+/**
+ * Whether it belongs to a case at all; if so, it may still refuse.
+ * @param {Entry} entry
+ * @param {BenchCase} benchCase
+ */
+export function takesPart({ tasks, dtypes }, { task, dtype }) {
+  return tasks.includes(task) && dtypes.includes(dtype);
 }
 
 /**
@@ -110,6 +156,38 @@ const isPlain = (normType) => normType === 1 || normType === 2 || normType === I
 /** @param {BenchCase} benchCase */
 const onlyTwo = ({ normType }) => (normType === 2 ? '' : 'p = 2 only');
 
+const CLIP_OPTIONS = { eps: 0 };
+
+/**
+ * The verb of each task.
+ * @type {Record<Task, (library: any, gradients: any[], normType: number) => Job['run']>}
+ */
+const VERBS = { norm: measure, clip, keep: clip, report, accumulate };
+
+/** @type {(typeof VERBS)['norm']} */
+function measure({ gradNorm }, gradients, normType) {
+  return () => gradNorm(gradients, normType);
+}
+
+/** @type {(typeof VERBS)['clip']} */
+function clip({ clipGradNorm }, gradients) {
+  return (maxNorm) => clipGradNorm(gradients, maxNorm, CLIP_OPTIONS);
+}
+
+/** @type {(typeof VERBS)['report']} */
+function report({ gradReport }, gradients) {
+  return () => gradReport(gradients).norm;
+}
+
+/** @type {(typeof VERBS)['accumulate']} */
+function accumulate({ NormAccumulator }, gradients) {
+  return () => {
+    const accumulator = new NormAccumulator();
+    for (const gradient of gradients) accumulator.add(gradient);
+    return accumulator.norm;
+  };
+}
+
 /**
  * @param {string} libraryUrl
  * @returns {Scripted}
@@ -117,12 +195,35 @@ const onlyTwo = ({ normType }) => (normType === 2 ? '' : 'p = 2 only');
 function gradnorm(libraryUrl) {
   return {
     name: OURS,
-    timed: 'gradNorm(list of Float32Array, p), the copy into WebAssembly memory included',
+    timed:
+      'gradNorm(list of arrays, p), or the verb of the case; the copies to and from WebAssembly included',
+    tasks: ['norm', 'clip', 'keep', 'report', 'accumulate'],
+    dtypes: [...FLOATS, ...HALVES],
     slow: false,
     refuses: () => '',
-    async prepare(tensors, normType) {
-      const { gradNorm } = await import(libraryUrl);
-      return () => gradNorm(tensors, normType);
+    async prepare(tensors, { task, dtype, normType }) {
+      const library = await import(libraryUrl);
+      const gradients = dtype === 'float32' ? tensors : tensors.map((data) => ({ data, dtype }));
+      return { run: VERBS[task](library, gradients, normType) };
+    },
+  };
+}
+
+/**
+ * @param {string} libraryUrl
+ * @returns {Scripted}
+ */
+function gradNormAlone(libraryUrl) {
+  return {
+    name: 'gradNorm alone',
+    timed: 'where another verb is measured: gradNorm on the same arrays in the same process',
+    tasks: ['keep', 'report', 'accumulate'],
+    dtypes: FLOATS,
+    slow: false,
+    refuses: () => '',
+    guestOf: OURS,
+    async prepare(tensors, { normType }) {
+      return { run: measure(await import(libraryUrl), tensors, normType) };
     },
   };
 }
@@ -130,39 +231,55 @@ function gradnorm(libraryUrl) {
 /** @type {Scripted} */
 const plainLoop = {
   name: 'plain JS loop',
-  timed: 'one float64 sum of g*g or Math.abs(g), or the largest Math.abs(g)',
+  timed: 'one float64 sum of g*g or Math.abs(g), or the largest; to clip, a second loop: g[i] *= c',
+  tasks: ['norm', 'clip', 'keep', 'report'],
+  dtypes: FLOATS,
   slow: false,
   refuses: ({ normType }) => (isPlain(normType) ? '' : 'for this p the obvious loop is the Math.pow loop'),
-  prepare: async (tensors, normType) => () => plainNorm(tensors, normType),
+  async prepare(tensors, { task, normType }) {
+    if (task === 'report') return { run: () => plainReport(tensors).norm };
+    if (task === 'norm') return { run: () => plainNorm(tensors, normType) };
+    return { run: (maxNorm) => plainClip(tensors, maxNorm) };
+  },
 };
 
 /** @type {Scripted} */
 const eightAccumulatorLoop = {
   name: '8-accumulator JS loop',
-  timed: 'eight independent float64 sums of g*g, unrolled by hand',
+  timed:
+    'eight independent float64 sums of g*g, unrolled by hand; to clip, g[i] *= c eight times a step in float32',
+  tasks: ['norm', 'clip', 'keep'],
+  dtypes: FLOATS,
   slow: false,
   refuses: onlyTwo,
-  prepare: async (tensors) => () => eightAccumulatorNorm(tensors),
+  async prepare(tensors, { task }) {
+    if (task === 'norm') return { run: () => eightAccumulatorNorm(tensors) };
+    return { run: (maxNorm) => unrolledClip(tensors, maxNorm) };
+  },
 };
 
 /** @type {Scripted} */
 const powLoop = {
   name: 'Math.pow JS loop',
   timed: 'one float64 sum of Math.pow(Math.abs(g), p)',
+  tasks: ['norm'],
+  dtypes: FLOATS,
   slow: true,
   refuses: ({ normType }) => (isPlain(normType) ? 'needless for this p; see the plain loop' : ''),
-  prepare: async (tensors, normType) => () => powNorm(tensors, normType),
+  prepare: async (tensors, { normType }) => ({ run: () => powNorm(tensors, normType) }),
 };
 
 /** @type {Scripted} */
 const snrm2 = {
   name: 'snrm2',
   timed: '@stdlib/blas-base-snrm2 on each Float32Array',
+  tasks: ['norm'],
+  dtypes: FLOATS,
   slow: true,
   refuses: onlyTwo,
   async prepare(tensors) {
     const norm = requirePeer('@stdlib/blas-base-snrm2');
-    return () => combine(tensors, 2, (tensor) => norm(tensor.length, tensor, 1) ** 2);
+    return { run: () => combine(tensors, 2, (tensor) => norm(tensor.length, tensor, 1) ** 2) };
   },
 };
 
@@ -200,13 +317,15 @@ function tfjsReduction(tf, normType) {
 function tfjs(backend, backendPackage) {
   return {
     name: `tfjs-${backend}`,
-    timed: 'tf.sum(tf.square(t)), or tf.abs, tf.max, tf.pow for other p, and dataSync()',
+    timed:
+      'tf.sum(tf.square(t)), or tf.abs, tf.max, tf.pow for other p, and dataSync(); to clip, tf.mul(t, c)',
+    tasks: ['norm', 'clip'],
+    dtypes: FLOATS,
     slow: true,
     refuses: () => '',
-    async prepare(tensors, normType) {
+    async prepare(tensors, work) {
       const tf = await loadTfjs(backend, backendPackage);
-      const reduction = tfjsReduction(tf, normType);
-      return prepareTfjs(tf, tensors, normType, reduction);
+      return prepareTfjs(tf, tensors, work, tfjsReduction(tf, work.normType));
     },
   };
 }
@@ -214,30 +333,76 @@ function tfjs(backend, backendPackage) {
 /** @type {Scripted} */
 const tfjsDot = {
   name: 'tfjs-cpu, by tf.dot',
-  timed: 'tf.dot(t, t) and dataSync(): the fastest way on this backend',
+  timed: 'tf.dot(t, t) and dataSync(): the fastest way on this backend; to clip, tf.mul(t, c)',
+  tasks: ['norm', 'clip'],
+  dtypes: FLOATS,
   slow: true,
   refuses: onlyTwo,
-  async prepare(tensors, normType) {
+  async prepare(tensors, work) {
     const tf = await loadTfjs('cpu', '@tensorflow/tfjs-backend-cpu');
-    return prepareTfjs(tf, tensors, normType, (tensor) => tf.dot(tensor, tensor));
+    return prepareTfjs(tf, tensors, work, (tensor) => tf.dot(tensor, tensor));
   },
 };
 
 /**
  * @param {any} tf
- * @param {Float32Array[]} arrays
+ * @param {Tensor[]} arrays
+ * @param {import('./task.js').Work} work
+ * @param {(tensor: any) => any} reduction
+ * @returns {Job}
+ */
+function prepareTfjs(tf, arrays, { task, normType }, reduction) {
+  const tensors = arrays.map((array) => tf.tensor1d(array));
+  const norm = tfjsNorm(tf, arrays, normType, reduction);
+  if (task === 'norm') return { run: () => norm(tensors) };
+  const scale = (/** @type {any[]} */ olds, /** @type {number} */ factor) => {
+    const scaled = tf.tidy(() => {
+      const scalar = tf.scalar(factor);
+      return olds.map((old) => tf.mul(old, scalar));
+    });
+    tf.dispose(olds);
+    return scaled;
+  };
+  return clipByReplacing(tensors, norm, scale, (tensor) => tensor.dataSync());
+}
+
+/**
+ * @param {any} tf
+ * @param {Tensor[]} arrays of the tensors' lengths
  * @param {number} normType
  * @param {(tensor: any) => any} reduction
- * @returns {Run}
+ * @returns {(tensors: any[]) => number}
  */
-function prepareTfjs(tf, arrays, normType, reduction) {
-  const tensors = arrays.map((array) => tf.tensor1d(array));
+function tfjsNorm(tf, arrays, normType, reduction) {
   if (arrays.length > 1 && arrays.every((array) => array.length < SMALL_TENSOR)) {
-    const sum = () => reduction(tf.concat(tensors)).dataSync()[0];
-    return () => root(tf.tidy(sum), normType);
+    return (tensors) =>
+      root(
+        tf.tidy(() => reduction(tf.concat(tensors)).dataSync()[0]),
+        normType,
+      );
   }
   const reduce = (/** @type {any} */ tensor) => tf.tidy(() => reduction(tensor).dataSync()[0]);
-  return () => combine(tensors, normType, reduce);
+  return (tensors) => combine(tensors, normType, reduce);
+}
+
+/**
+ * Clips what cannot be written.
+ * @template Item
+ * @param {Item[]} items
+ * @param {(items: Item[]) => number} norm
+ * @param {(items: Item[], factor: number) => Item[]} scale makes new ones and gives the old ones up
+ * @param {(item: Item) => Tensor} readItem
+ * @returns {Job}
+ */
+function clipByReplacing(items, norm, scale, readItem) {
+  return {
+    run(maxNorm) {
+      const before = norm(items);
+      items = scale(items, Math.min(1, maxNorm / before));
+      return before;
+    },
+    read: () => items.map(readItem),
+  };
 }
 
 async function loadJax() {
@@ -266,13 +431,16 @@ function jaxReduction({ jit, numpy }, normType, byRows) {
 /** @type {Scripted} */
 const jax = {
   name: 'jax-js',
-  timed: 'jit(x => np.sum(x * x)), or np.abs, np.max, np.pow for other p, and item()',
+  timed:
+    'jit(x => np.sum(x * x)), or np.abs, np.max, np.pow for other p, and item(); to clip, jit((x, c) => x * c)',
+  tasks: ['norm', 'clip'],
+  dtypes: FLOATS,
   slow: true,
   refuses: () => '',
-  async prepare(tensors, normType) {
+  async prepare(tensors, work) {
     const library = await loadJax();
-    const reduce = jaxReduction(library, normType, false);
-    return prepareJax(tensors, normType, (tensor) => ({ array: library.numpy.array(tensor), reduce }));
+    const reduce = jaxReduction(library, work.normType, false);
+    return prepareJax(library, tensors, work, (tensor) => ({ array: library.numpy.array(tensor), reduce }));
   },
 };
 
@@ -280,14 +448,16 @@ const jax = {
 const jaxByRows = {
   name: 'jax-js, by rows',
   timed: 'the same on matrices, rows first: the fastest and most accurate way for p = 1 and 2',
+  tasks: ['norm', 'clip'],
+  dtypes: FLOATS,
   slow: false,
   refuses: ({ lengths }) =>
     lengths.some((length) => length >= SMALL_TENSOR) ? '' : 'no tensor is large enough to gain from rows',
-  async prepare(tensors, normType) {
+  async prepare(tensors, work) {
     const library = await loadJax();
-    const reduceRows = jaxReduction(library, normType, true);
-    const reduceAll = jaxReduction(library, normType, false);
-    return prepareJax(tensors, normType, (tensor) => {
+    const reduceRows = jaxReduction(library, work.normType, true);
+    const reduceAll = jaxReduction(library, work.normType, false);
+    return prepareJax(library, tensors, work, (tensor) => {
       const array = library.numpy.array(tensor);
       if (tensor.length < SMALL_TENSOR) return { array, reduce: reduceAll };
       const rows = rowCount(tensor.length);
@@ -306,23 +476,65 @@ function rowCount(length) {
   return Math.min(4096, Math.max(1, powerOfTwo / 16));
 }
 
+/** @typedef {{ array: any, reduce: (array: any) => any }} JaxItem */
+
 /**
- * @param {Float32Array[]} tensors
- * @param {number} normType
- * @param {(tensor: Float32Array) => { array: any, reduce: (array: any) => any }} convert
- * @returns {Run}
+ * A use consumes an array; `.ref` keeps it for the next one. What jit returns is computed when it is needed: the
+ * product of a run by the norm of the next one, in both of which the clock runs.
+ * @param {any} library
+ * @param {Tensor[]} tensors
+ * @param {import('./task.js').Work} work
+ * @param {(tensor: Tensor) => JaxItem} convert
+ * @returns {Job}
  */
-function prepareJax(tensors, normType, convert) {
+function prepareJax({ jit, numpy }, tensors, { task, normType }, convert) {
+  const norm = (/** @type {JaxItem[]} */ items) =>
+    combine(items, normType, ({ array, reduce }) => reduce(array.ref).item());
   const items = tensors.map(convert);
-  // A use consumes an array; `.ref` keeps it for the next run.
-  return () => combine(items, normType, ({ array, reduce }) => reduce(array.ref).item());
+  if (task === 'norm') return { run: () => norm(items) };
+  const multiply = jit((/** @type {any} */ array, /** @type {any} */ factor) => array.mul(factor));
+  const scale = (/** @type {JaxItem[]} */ olds, /** @type {number} */ number) => {
+    const factor = numpy.array(number);
+    const scaled = olds.map(({ array, reduce }) => ({ array: multiply(array, factor.ref), reduce }));
+    factor.dispose();
+    return scaled;
+  };
+  return clipByReplacing(items, norm, scale, ({ array }) => array.ref.dataSync());
 }
+
+/** @type {Scripted} */
+const decodingLoop = {
+  name: 'JS decoding loop',
+  timed: 'one float64 sum of g*g, g decoded by its definition (bfloat16: as the upper half of a float32)',
+  tasks: ['norm'],
+  dtypes: HALVES,
+  slow: true,
+  refuses: onlyTwo,
+  prepare: async (tensors, { dtype }) => ({ run: () => decodingNorm(tensors, dtype) }),
+};
+
+/** @type {Scripted} */
+const tableLoop = {
+  name: 'JS lookup-table loop',
+  timed: 'the same, g looked up in a Float32Array of all 65536 values, which is made before',
+  tasks: ['norm'],
+  dtypes: HALVES,
+  slow: false,
+  refuses: onlyTwo,
+  async prepare(tensors, { dtype }) {
+    const values = decodingTable(dtype);
+    return { run: () => tableNorm(tensors, values) };
+  },
+};
 
 /** @type {Contender} */
 const nativeLoop = {
   name: 'native C++ loop',
   timed: '-O3 -march=native -ffast-math, float32 accumulators: the limit, one thread',
+  tasks: ['norm', 'clip', 'keep'],
+  dtypes: [...FLOATS, ...HALVES],
   slow: false,
   refuses: () => '',
+  process: 'native C++ loop',
   command: () => [nativeProgram()], // compiled ahead of time
 };

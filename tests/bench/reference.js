@@ -8,15 +8,22 @@
 //   the sum      2u + (n u)^2 <= 4u for n = 2^27 terms, all of one sign
 //   the root     sqrt: u; pow(sum, 1/p): a few u, plus u |ln sum| / p for the rounded 1/p (< 710 u / p)
 
+import { HALF_FORMATS } from './data.js';
+
+/** @typedef {import('./data.js').Dtype} Dtype */
+/** @typedef {import('./data.js').Tensor} Tensor */
+
 /** What the head of this file derives, for p >= 1. */
 export const REFERENCE_ERROR = 1e-13;
 
 /**
- * @param {Float32Array[]} tensors finite elements
+ * @param {Tensor[]} tensors finite elements
  * @param {number} normType >= 1 or Infinity
+ * @param {Dtype} [dtype]
  * @returns {number} the p-norm of all elements
  */
-export function referenceNorm(tensors, normType) {
+export function referenceNorm(tensors, normType, dtype = 'float32') {
+  if (dtype !== 'float32') return referenceNorm(tensors.map(decoder(dtype)), normType);
   if (normType === Infinity)
     return tensors.reduce((largest, tensor) => Math.max(largest, maximum(tensor)), 0);
   const sum = { high: 0, low: 0 };
@@ -26,7 +33,27 @@ export function referenceNorm(tensors, normType) {
   return normType === 2 ? Math.sqrt(total) : Math.pow(total, 1 / normType);
 }
 
-/** @param {Float32Array} tensor */
+/**
+ * By a table of all values, each by its definition: exact in float32.
+ * @param {'float16' | 'bfloat16'} dtype
+ * @returns {(tensor: Tensor) => Float32Array<ArrayBuffer>}
+ */
+function decoder(dtype) {
+  const { fractionBits, bias } = HALF_FORMATS[dtype];
+  const values = Float32Array.from({ length: 2 ** 16 }, (_, bits) => {
+    const exponent = (bits & 0x7fff) >> fractionBits;
+    const fraction = (bits & ((1 << fractionBits) - 1)) / 2 ** fractionBits;
+    const magnitude = exponent === 0 ? fraction * 2 ** (1 - bias) : (1 + fraction) * 2 ** (exponent - bias);
+    return bits < 0x8000 ? magnitude : -magnitude;
+  });
+  return (tensor) => {
+    const decoded = new Float32Array(tensor.length);
+    for (let i = 0; i < tensor.length; i++) decoded[i] = values[tensor[i]];
+    return decoded;
+  };
+}
+
+/** @param {Tensor} tensor */
 function maximum(tensor) {
   let largest = 0;
   for (const element of tensor) if (Math.abs(element) > largest) largest = Math.abs(element);
@@ -36,7 +63,7 @@ function maximum(tensor) {
 /**
  * Neumaier's loop for terms >= 0: the low part collects what each addition to the high part rounds away.
  * @param {{ high: number, low: number }} sum changed in place
- * @param {Float32Array} tensor
+ * @param {Tensor} tensor
  * @param {number} normType
  */
 function addPowers(sum, tensor, normType) {

@@ -13,3 +13,16 @@ for (const normType of [1, 2, Infinity, 3, 1.5, 2.7]) {
     assert.ok(error <= REFERENCE_ERROR, `relative error ${error}`);
   });
 }
+
+for (const dtype of /** @type {const} */ (['float16', 'bfloat16'])) {
+  test(`${dtype}: within ${REFERENCE_ERROR} of the exact norm, of the benchmark's data and of every finite half`, () => {
+    const largest = dtype === 'float16' ? 0x7bff : 0x7f7f;
+    const everyFinite = Uint16Array.from({ length: 2 * largest + 2 }, (_, i) =>
+      i <= largest ? i : 0x8000 + i - largest - 1,
+    );
+    for (const data of [...makeTensors([40000], dtype), everyFinite]) {
+      const error = relativeError(referenceNorm([data], 2, dtype), exactNorm([{ data, dtype }], 2));
+      assert.ok(error <= REFERENCE_ERROR, `relative error ${error}`);
+    }
+  });
+}

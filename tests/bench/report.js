@@ -1,5 +1,6 @@
 // tests/bench/report.js: turns the figures of a run into tables for people.
 
+import { OURS } from './peers.js';
 import { REFERENCE_ERROR } from './reference.js';
 import { alignedTable, bar, formatTime, markdownTable, threeDigits } from './table.js';
 
@@ -12,13 +13,7 @@ const BAR_WIDTH = 20;
 /** @type {Column[]} */
 const CASE_COLUMNS = [
   { title: 'contender' },
-  { title: 'rounds', align: 'right' },
-  { title: 'median', align: 'right' },
-  { title: 'spread', align: 'right' },
-  { title: 'GB/s', align: 'right' },
-  { title: 'time / ours', align: 'right' },
-  { title: 'middle half', align: 'right' },
-  { title: 'rel. error', align: 'right' },
+  ...['rounds', 'median', 'spread', 'GB/s', 'time / ours', 'middle half', 'rel. error'].map(rightAligned),
 ];
 
 /**
@@ -36,9 +31,11 @@ export function legend(contenders, markdown) {
     'the results combined in float64; but tfjs joins small tensors by tf.concat, its faster way (and timed).',
     'Each has a process of its own; all take turns in the rounds of one run, slow ones sit some rounds out.',
     'Runs below 4 ms are repeated within a sample, after one untimed, in warm caches; longer ones start cold.',
-    'spread: interquartile range / median. GB/s: float32 read. time / ours: ratio of the medians.',
+    'clip: each run clips to a little less than the one before has left, so all of them have to scale.',
+    'spread: interquartile range / median. GB/s: gradients, each counted once. time / ours: ratio of the medians.',
     'middle half: quartiles of that ratio within the rounds.',
-    `rel. error: against a compensated float64 sum, itself within ${REFERENCE_ERROR} of the truth.`,
+    `rel. error: against a compensated float64 sum, itself within ${REFERENCE_ERROR} of the truth; for clip, of the`,
+    'norm that is left, against the one that should be.',
   ].join('\n');
 }
 
@@ -64,9 +61,9 @@ export function caseTable(result, markdown) {
 }
 
 /** @param {CaseResult} result */
-function caseTitle({ name, tensors, elements }) {
+function caseTitle({ name, dtype, tensors, elements }) {
   const count = elements.toLocaleString('en-US');
-  return `${name}: ${count} float32 in ${tensors} ${tensors === 1 ? 'tensor' : 'tensors'}`;
+  return `${name}: ${count} ${dtype} in ${tensors} ${tensors === 1 ? 'tensor' : 'tensors'}`;
 }
 
 /**
@@ -89,8 +86,13 @@ function figureCells({ name, figures }) {
     threeDigits(gigabytesPerSecond),
     threeDigits(ratio),
     Number.isNaN(ratio) ? '-' : ratioQuartiles.map(threeDigits).join(' .. '),
-    relativeError === 0 ? '0' : relativeError.toExponential(1),
+    formatError(relativeError),
   ];
+}
+
+/** @param {number} error */
+function formatError(error) {
+  return error === 0 ? '0' : error.toExponential(1);
 }
 
 /** @param {number} share */
@@ -110,6 +112,67 @@ function footnotes(rows) {
 }
 
 /**
+ * A small table for each group of cases: our time, and how many times as long each peer takes.
+ * @param {CaseResult[]} results
+ * @param {boolean} markdown
+ * @returns {string} '' if there is nothing to sum up
+ */
+export function summaryTables(results, markdown) {
+  const groups = [...new Set(results.map(({ group }) => group))];
+  return groups
+    .map((group) => {
+      const members = results.filter((result) => result.group === group);
+      return `${heading(`${group}: time / ours`, markdown)}\n\n${summaryTable(members, markdown)}`;
+    })
+    .join('\n\n');
+}
+
+/**
+ * @param {CaseResult[]} results
+ * @param {boolean} markdown
+ */
+function summaryTable(results, markdown) {
+  const peers = measuredPeers(results);
+  const titles = ['gradnorm', 'spread', ...peers, 'our error'];
+  const columns = [{ title: 'case' }, ...titles.map((title) => rightAligned(title))];
+  const rows = results.map((result) => [result.name, ...summaryCells(result, peers)]);
+  return markdown ? markdownTable(columns, rows) : alignedTable(columns, rows);
+}
+
+/**
+ * @param {CaseResult} result
+ * @param {string[]} peers
+ * @returns {string[]}
+ */
+function summaryCells({ rows }, peers) {
+  const figures = new Map(rows.map((row) => [row.name, row.figures]));
+  const ours = figures.get(OURS);
+  if (!ours) return ['-', '-', ...peers.map(() => '-'), '-'];
+  const ratios = peers.map((peer) => threeDigits(figures.get(peer)?.ratio ?? NaN));
+  return [formatTime(ours.nanoseconds), formatShare(ours.spread), ...ratios, formatError(ours.relativeError)];
+}
+
+/**
+ * @param {CaseResult[]} results
+ * @returns {string[]} who has figures in any of them, in the order of their rows
+ */
+function measuredPeers(results) {
+  const rows = results.flatMap((result) => result.rows);
+  const names = new Set(rows.map(({ name }) => name));
+  return [...names].filter(
+    (name) => name !== OURS && rows.some((row) => row.name === name && row.figures !== undefined),
+  );
+}
+
+/**
+ * @param {string} title
+ * @returns {Column}
+ */
+function rightAligned(title) {
+  return { title, align: 'right' };
+}
+
+/**
  * @param {import('./first_call.js').FirstCall} firstCall
  * @param {boolean} markdown
  * @returns {string}
@@ -118,13 +181,7 @@ export function firstCallTable(firstCall, markdown) {
   const title = heading('first call: import and one gradNorm of 1000 elements in a fresh process', markdown);
   if (firstCall.reason !== undefined) return `${title}\n\n${firstCall.reason}`;
   const { ours, empty } = firstCall;
-  /** @type {Column[]} */
-  const columns = [
-    { title: 'module' },
-    { title: 'median', align: 'right' },
-    { title: 'spread', align: 'right' },
-    { title: 'processes', align: 'right' },
-  ];
+  const columns = [{ title: 'module' }, ...['median', 'spread', 'processes'].map(rightAligned)];
   const row = (/** @type {string} */ name, /** @type {import('./first_call.js').Timing} */ timing) => [
     name,
     formatTime(timing.milliseconds * 1e6),
@@ -141,14 +198,15 @@ export function firstCallTable(firstCall, markdown) {
  * @returns {string}
  */
 export function targetTable(verdicts, markdown) {
-  /** @type {Column[]} */
-  const columns = [
-    { title: 'where' },
-    { title: 'must show' },
-    { title: 'measured', align: 'right' },
-    { title: 'mark' },
-  ];
-  const rows = verdicts.map(({ where, promise, measured, mark }) => [where, promise, measured, mark]);
+  const left = ['where', 'must show', 'against'].map((title) => ({ title }));
+  const columns = [...left, rightAligned('measured'), { title: 'mark' }];
+  const rows = verdicts.map(({ where, promise, against, measured, mark }) => [
+    where,
+    promise,
+    against,
+    measured,
+    mark,
+  ]);
   const table = markdown ? markdownTable(columns, rows) : alignedTable(columns, rows);
   return `${heading('must show', markdown)}\n\n${table}`;
 }

@@ -3,37 +3,40 @@
 // V8 checks for that at every access to a typed array, in every loop of the process: a plain loop with
 // `tensor.length` in its condition took almost twice as long.)
 //
+// Those that are compared to a few percent share a process, and so the memory that their tensors lie in: two
+// processes of the very same contender are up to 8 % apart for as long as they live.
+//
 // Requests come by standard input, one a line; each is answered by one line. native_loop.cpp does the same.
-//   prepare <p> <seed> <length> <length> ...   make the tensors   -> <checksum, hexadecimal>
-//   warm <milliseconds>                        run for so long    -> <nanoseconds of the fastest run>
-//   run <repeats>                              run that often     -> <nanoseconds of one> <norm>
-//                                              (after once untimed, if more than once)
-// What fails is answered by
+//   prepare <task> <dtype> <p> <seed> <length> ...   make the tensors   -> <checksum, hexadecimal>
+//   warm <contender> <milliseconds>                  run for so long    -> <nanoseconds of the fastest run>
+//   run <contender> <repeats>                        run that often     -> <nanoseconds of one>
+//                                                    (after once untimed, if more than once)
+//   value <contender>                                tell the norm      -> <norm according to the runs so far>
+// Contenders count from 0. What fails is answered by
 //   error <code, or -> <message>
 
 import { Console } from 'node:console';
 import { createInterface } from 'node:readline';
 import { checksum, makeTensors } from './data.js';
+import { makeRoutine } from './task.js';
 
-/**
- * A contender with its data, ready to run as often as asked.
- * @typedef {() => number} Run
- */
-
-/** @typedef {(tensors: Float32Array[], normType: number) => Promise<Run>} Prepare */
+/** @typedef {import('./data.js').Tensor} Tensor */
+/** @typedef {import('./task.js').Prepare} Prepare */
+/** @typedef {import('./task.js').Routine} Routine */
+/** @typedef {import('./task.js').Work} Work */
 
 /** A tensor long enough to reach the inner loops, short enough to end many calls before V8 compiles them. */
 const COMPILE_LENGTH = 2 ** 10;
 
 /**
  * Answers requests until the input ends, then ends the process.
- * @param {Prepare} prepare
+ * @param {Prepare[]} contenders
  * @param {number} compileTime milliseconds of runs on a small tensor, for the just-in-time compiler
  */
-export async function serve(prepare, compileTime) {
+export async function serve(contenders, compileTime) {
   globalThis.console = new Console(process.stderr); // what a library prints must not get among the replies
   process.stdout.on('error', () => process.exit()); // the benchmark is gone
-  const server = new Server(prepare, compileTime);
+  const server = new Server(contenders, compileTime);
   for await (const line of createInterface({ input: process.stdin })) {
     process.stdout.write(`${await server.answer(line)}\n`);
   }
@@ -42,14 +45,14 @@ export async function serve(prepare, compileTime) {
 
 class Server {
   /**
-   * @param {Prepare} prepareRun
+   * @param {Prepare[]} contenders
    * @param {number} compileTime
    */
-  constructor(prepareRun, compileTime) {
-    this.prepareRun = prepareRun;
+  constructor(contenders, compileTime) {
+    this.contenders = contenders;
     this.compileTime = compileTime;
-    /** @type {Run} */
-    this.preparedRun = () => NaN;
+    /** One for each contender. @type {Routine[]} */
+    this.routines = [];
   }
 
   /**
@@ -58,71 +61,92 @@ class Server {
    */
   async answer(line) {
     const [verb, ...words] = line.split(' ');
-    const numbers = words.map(Number);
     try {
-      if (verb === 'prepare') return await this.prepare(numbers);
-      if (verb === 'warm') return this.warmUp(numbers[0]);
-      if (verb === 'run') return this.run(numbers[0]);
+      if (verb === 'prepare') return await this.prepare(words);
+      const routine = this.routines[Number(words[0])];
+      if (verb === 'warm') return String(warmUp(routine, Number(words[1])));
+      if (verb === 'run') return String(run(routine, Number(words[1])));
+      if (verb === 'value') return String(routine.value());
       throw new Error(`unknown request: ${line}`);
     } catch (error) {
       return describe(error);
     }
   }
 
-  /** @param {number[]} numbers */
-  async prepare([normType, seed, ...lengths]) {
-    await this.compileLoops(normType);
-    const tensors = makeTensors(lengths, seed);
+  /** @param {string[]} words */
+  async prepare([task, dtype, ...words]) {
+    const [normType, seed, ...lengths] = words.map(Number);
+    const work = /** @type {Work} */ ({ task, dtype, normType });
+    await this.compileLoops(work);
+    const tensors = makeTensors(lengths, work.dtype, seed);
     const hash = checksum(tensors);
-    this.preparedRun = await this.prepareRun(tensors, normType);
+    this.routines = await this.makeRoutines(tensors, work);
     return hash.toString(16);
   }
 
   /**
-   * Lets V8 compile the contender's loops on many short calls, from their entry. What it swaps in half-way
+   * @param {Tensor[]} tensors
+   * @param {Work} work
+   */
+  async makeRoutines(tensors, work) {
+    const routines = [];
+    for (const prepare of this.contenders) {
+      routines.push(makeRoutine(await prepare(tensors, work), tensors, work));
+    }
+    return routines;
+  }
+
+  /**
+   * Lets V8 compile the contenders' loops on many short calls, from their entry. What it swaps in half-way
    * through a long call instead (on-stack replacement) knows nothing of the code after the loop, and now and
    * then the process is left with a loop that is up to five times as slow: nobody's real loop after the first
    * thousand steps of a training.
-   * @param {number} normType
+   * @param {Work} work
    */
-  async compileLoops(normType) {
-    const run = await this.prepareRun(makeTensors([COMPILE_LENGTH]), normType);
+  async compileLoops(work) {
+    const routines = await this.makeRoutines(makeTensors([COMPILE_LENGTH], work.dtype), work);
     const end = performance.now() + this.compileTime;
     while (performance.now() < end) {
-      time(run, 10);
+      for (const routine of routines) time(routine, 10);
       await new Promise((resolve) => setImmediate(resolve)); // lets finished machine code be installed
     }
-  }
-
-  /** @param {number} milliseconds */
-  warmUp(milliseconds) {
-    const end = performance.now() + milliseconds;
-    let fastest = Infinity; // any other may have been interrupted
-    do fastest = Math.min(fastest, time(this.preparedRun, 1).nanoseconds);
-    while (performance.now() < end);
-    return String(fastest);
-  }
-
-  /** @param {number} repeats */
-  run(repeats) {
-    // What is short is measured in warm caches. Otherwise the slower of two contenders, with fewer repeats,
-    // would pay a larger share for what the others left there.
-    if (repeats > 1) this.preparedRun();
-    const { nanoseconds, value } = time(this.preparedRun, repeats);
-    return `${nanoseconds} ${value}`;
   }
 }
 
 /**
- * @param {Run} run
- * @param {number} repeats
- * @returns {import('./child.js').Sample}
+ * @param {Routine} routine
+ * @param {number} milliseconds
+ * @returns {number} the nanoseconds of the fastest run: any other may have been interrupted
  */
-function time(run, repeats) {
-  let value = NaN;
+function warmUp(routine, milliseconds) {
+  const end = performance.now() + milliseconds;
+  let fastest = Infinity;
+  do fastest = Math.min(fastest, time(routine, 1));
+  while (performance.now() < end);
+  return fastest;
+}
+
+/**
+ * @param {Routine} routine
+ * @param {number} repeats
+ * @returns {number} the nanoseconds of one
+ */
+function run(routine, repeats) {
+  // What is short is measured in warm caches. Otherwise the slower of two contenders, with fewer repeats,
+  // would pay a larger share for what the others left there.
+  if (repeats > 1) routine.run();
+  return time(routine, repeats);
+}
+
+/**
+ * @param {Routine} routine
+ * @param {number} repeats
+ * @returns {number} the nanoseconds of one
+ */
+function time(routine, repeats) {
   const start = process.hrtime.bigint();
-  for (let repeat = 0; repeat < repeats; repeat++) value = run();
-  return { nanoseconds: Number(process.hrtime.bigint() - start) / repeats, value };
+  for (let repeat = 0; repeat < repeats; repeat++) routine.run();
+  return Number(process.hrtime.bigint() - start) / repeats;
 }
 
 /**

@@ -1,4 +1,4 @@
-// tests/bench/statistics.js: medians and spreads of samples (pure).
+// tests/bench/statistics.js: medians and spreads of samples, and whose turn it is (pure).
 
 /**
  * The quantile by linear interpolation between the two nearest order statistics (R's type 7).
@@ -39,4 +39,17 @@ export function spread(samples) {
  */
 export function takesTurn(round, share, rounds) {
   return Math.floor(((round + 1) * share) / rounds) > Math.floor((round * share) / rounds);
+}
+
+/**
+ * Forward and backward in turns, from another item on in every second round; nobody comes twice in a row.
+ * @template Item
+ * @param {Item[]} items
+ * @param {number} round from 0
+ * @returns {Item[]}
+ */
+export function orderOf(items, round) {
+  const first = ((round + 1) >> 1) % items.length;
+  const rotated = [...items.slice(first), ...items.slice(0, first)];
+  return round % 2 === 0 ? rotated : [rotated[0], ...rotated.slice(1).reverse()];
 }

@@ -1,14 +1,17 @@
 // tests/bench/targets.js: what must be true of a run: the promises of cases.js against the figures.
 
-import { ERROR_BOUND, FIRST_CALL_MILLISECONDS, SPEED_TARGETS } from './cases.js';
+import { ERROR_TARGETS, FIRST_CALL_MILLISECONDS, TARGETS } from './cases.js';
 import { OURS } from './peers.js';
 
+/** @typedef {import('./cases.js').Target} Target */
 /** @typedef {import('./measure.js').CaseResult} CaseResult */
+/** @typedef {import('./measure.js').Figures} Figures */
 /** @typedef {import('./first_call.js').FirstCall} FirstCall */
 
 /**
  * @typedef {object} Verdict
  * @property {string} where
+ * @property {string} against   whom, or ''
  * @property {string} promise
  * @property {string} measured
  * @property {'pass' | 'MISS' | 'not measured' | 'not judged'} mark
@@ -22,43 +25,69 @@ import { OURS } from './peers.js';
  * @returns {Verdict[]}
  */
 export function judge(results, firstCall, quick) {
-  const verdicts = SPEED_TARGETS.flatMap((target) => {
+  const comparisons = TARGETS.flatMap((target) => {
     const result = results.find(({ id }) => id === target.id);
-    return result ? [judgeSpeed(target, result, quick)] : [];
+    return result ? [judgePeer(target, result, quick)] : [];
   });
-  if (results.length > 0) verdicts.push(judgeError(results));
-  if (firstCall) verdicts.push(judgeFirstCall(firstCall));
-  return verdicts;
+  const errors = ERROR_TARGETS.flatMap((target) => {
+    const concerned = results.filter(({ task }) => target.tasks.includes(task));
+    return concerned.length > 0 ? [judgeErrors(target, concerned)] : [];
+  });
+  return [...comparisons, ...errors, ...(firstCall ? [judgeFirstCall(firstCall)] : [])];
 }
 
 /**
- * @param {import('./cases.js').SpeedTarget} target
+ * @param {CaseResult} result
+ * @param {string} contender
+ * @returns {Figures | undefined}
+ */
+function figuresOf({ rows }, contender) {
+  return rows.find(({ name }) => name === contender)?.figures;
+}
+
+/**
+ * @param {Target} target
  * @param {CaseResult} result
  * @param {boolean} quick
  * @returns {Verdict}
  */
-function judgeSpeed({ peer, atLeast, label }, result, quick) {
-  const where = result.name;
-  const promise = `>= ${atLeast} ${label}`;
-  const ratio = result.rows.find(({ name }) => name === peer)?.figures?.ratio ?? NaN;
-  if (Number.isNaN(ratio)) return { where, promise, measured: '-', mark: 'not measured' };
-  const mark = quick ? 'not judged' : ratio >= atLeast ? 'pass' : 'MISS';
-  return { where, promise, measured: ratio.toPrecision(3), mark };
+function judgePeer(target, result, quick) {
+  const ours = figuresOf(result, OURS);
+  const peer = figuresOf(result, target.peer);
+  const head = { where: result.name, against: target.peer, promise: promiseOf(target) };
+  if (!ours || !peer) return { ...head, measured: '-', mark: 'not measured' };
+  if ('sameBits' in target) {
+    const same = Object.is(ours.value, peer.value);
+    return { ...head, measured: same ? 'the same' : 'others', mark: same ? 'pass' : 'MISS' };
+  }
+  const measured = 'atMost' in target ? 1 / peer.ratio : peer.ratio;
+  const kept = 'atMost' in target ? measured <= target.atMost : measured >= target.atLeast;
+  return { ...head, measured: measured.toPrecision(3), mark: quick ? 'not judged' : kept ? 'pass' : 'MISS' };
 }
 
 /**
+ * @param {Target} target
+ * @returns {string}
+ */
+function promiseOf(target) {
+  if ('sameBits' in target) return 'the same bits';
+  if ('atMost' in target) return `<= ${target.atMost} of its time`;
+  const { atLeast, aim } = target;
+  const promise = atLeast >= 1 ? `>= ${atLeast} times as fast` : `>= ${atLeast} of its speed`;
+  return aim === undefined ? promise : `${promise} (aim ${aim})`;
+}
+
+/**
+ * @param {import('./cases.js').ErrorTarget} target
  * @param {CaseResult[]} results
  * @returns {Verdict}
  */
-function judgeError(results) {
-  const where = 'every case';
-  const promise = 'relative error <= 2^-23 (1.2e-7)';
-  const errors = results.map(
-    ({ rows }) => rows.find(({ name }) => name === OURS)?.figures?.relativeError ?? NaN,
-  );
+function judgeErrors({ of, bound, words }, results) {
+  const head = { where: of, against: '', promise: `relative error <= ${words}` };
+  const errors = results.map((result) => figuresOf(result, OURS)?.relativeError ?? NaN);
   const worst = Math.max(...errors); // NaN if any case failed
-  if (Number.isNaN(worst)) return { where, promise, measured: '-', mark: 'not measured' };
-  return { where, promise, measured: worst.toExponential(1), mark: worst <= ERROR_BOUND ? 'pass' : 'MISS' };
+  if (Number.isNaN(worst)) return { ...head, measured: '-', mark: 'not measured' };
+  return { ...head, measured: worst.toExponential(1), mark: worst <= bound ? 'pass' : 'MISS' };
 }
 
 /**
@@ -66,10 +95,13 @@ function judgeError(results) {
  * @returns {Verdict}
  */
 function judgeFirstCall(firstCall) {
-  const where = 'first call';
-  const promise = `<= ${FIRST_CALL_MILLISECONDS} ms, import included`;
-  if (firstCall.reason !== undefined) return { where, promise, measured: '-', mark: 'not measured' };
+  const head = {
+    where: 'first call',
+    against: '',
+    promise: `<= ${FIRST_CALL_MILLISECONDS} ms, import included`,
+  };
+  if (firstCall.reason !== undefined) return { ...head, measured: '-', mark: 'not measured' };
   const { milliseconds } = firstCall.ours;
   const mark = milliseconds <= FIRST_CALL_MILLISECONDS ? 'pass' : 'MISS';
-  return { where, promise, measured: `${milliseconds.toFixed(1)} ms`, mark };
+  return { ...head, measured: `${milliseconds.toFixed(1)} ms`, mark };
 }

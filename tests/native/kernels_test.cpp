@@ -111,7 +111,7 @@ TEST(SumBlock, FloatSquaresAreWithinFourFloatRoundings) { try_float_squares(Floa
 
 TEST(ShortSquares, AreWithinThreeFloatRoundings) {
   Random random(27);
-  for (size_t length = 0; length <= kShort; ++length) {
+  for (size_t length = 1; length <= kShort; ++length) {
     for (const int exponent : {-62, -8, 40}) {
       const auto x = random.numbers<float>(length, exponent, exponent + 16);
       LongSum expected;
@@ -261,7 +261,7 @@ TEST(SumBlock, EveryPositionCounts) {
 template <class T>
 void pad_every_rest() {
   constexpr size_t kCount = 32;
-  for (size_t rest = 0; rest <= kCount; ++rest) {
+  for (size_t rest = 1; rest <= kCount; ++rest) {
     const std::vector<T> x(rest, T{-0.0});
     alignas(16) T padded[kCount];
     std::fill_n(padded, kCount, std::numeric_limits<T>::quiet_NaN());
@@ -273,6 +273,21 @@ void pad_every_rest() {
 TEST(PadWithZeros, CopiesTheRestAndClearsTheOthers) {
   pad_every_rest<float>();
   pad_every_rest<double>();
+}
+
+// The floats end where their allocation ends; what is behind the doubles stays as it is.
+TEST(WidenBlock, IsExactAndReadsNoFurtherThanTheLastElement) {
+  Random random(62);
+  for (const size_t length : lengths()) {
+    if (length > kBlockElements) continue;
+    const auto x = random.numbers<float>(length, -149, 127);
+    std::vector<double> widened(length + 8, -7);
+    widen_block(x.data(), length, widened.data());
+    for (size_t i = 0; i < length; ++i) EXPECT_TRUE(same_bits(widened[i], x[i])) << i;
+    for (size_t i = (length + 3) / 4 * 4; i < widened.size(); ++i) {
+      EXPECT_TRUE(same_bits(widened[i], -7)) << i;
+    }
+  }
 }
 
 TEST(StartsSmall, FindsASmallElementAmongTheFirst32) {

@@ -1,41 +1,26 @@
-// tests/native/partial_test.cpp: laws of the accumulator (src/partial.hpp), against exact_sum.hpp.
+// tests/native/partial_test.cpp: laws of the accumulator (src/partial.hpp), against exact_sum.hpp,
+// and of its state as plain words.
 #include "partial.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <string>
 #include <vector>
 
 #include "compare.hpp"
 #include "exact_sum.hpp"
+#include "identical.hpp"
 #include "random.hpp"
 
 namespace gradnorm::testing {
 namespace {
 
 using Sums = std::vector<ScaledSum>;
-
-std::string to_text(const RoundedSum& sum) {
-  return hex(sum.mantissa) + " * 2^(32 * " + std::to_string(sum.digits) + " + " +
-         std::to_string(sum.exponent) + ")";
-}
-
-::testing::AssertionResult identical(const Partial& actual, const Partial& expected) {
-  const RoundedSum a = actual.rounded(), b = expected.rounded();
-  const bool same_sum =
-      same_bits(a.mantissa, b.mantissa) && a.digits == b.digits && a.exponent == b.exponent;
-  const bool same_notes = same_bits(actual.elements(), expected.elements()) &&
-                          same_bits(actual.largest(), expected.largest()) &&
-                          actual.nan() == expected.nan() &&
-                          actual.infinity() == expected.infinity();
-  if (same_sum && same_notes) return ::testing::AssertionSuccess();
-  return ::testing::AssertionFailure()
-         << "got " << to_text(a) << ", expected " << to_text(b)
-         << (same_notes ? "" : "; what was noted beside the sum differs");
-}
 
 ::testing::AssertionResult rounds_to(const Partial& partial, double mantissa,
                                      ExactSum::Position position) {
@@ -329,6 +314,146 @@ TEST(Partial, FlagsAreSetByTheirOwnNotesOnly) {
   EXPECT_TRUE(partial.infinity() && !partial.nan());
   partial.note_nan();
   EXPECT_TRUE(partial.infinity() && partial.nan());
+}
+
+// The state goes through its bytes, as it does where it is kept elsewhere.
+Partial restored(const Partial& partial) {
+  const PartialState state = partial.state();
+  unsigned char bytes[sizeof state];
+  std::memcpy(bytes, &state, sizeof state);
+  PartialState copy;
+  std::memcpy(&copy, bytes, sizeof copy);
+  return Partial::of(copy);
+}
+
+::testing::AssertionResult same_words(const PartialState& actual, const PartialState& expected) {
+  constexpr size_t kWords = sizeof actual / sizeof(uint64_t);
+  uint64_t a[kWords], b[kWords];
+  std::memcpy(a, &actual, sizeof a);
+  std::memcpy(b, &expected, sizeof b);
+  for (size_t i = 0; i < kWords; ++i) {
+    if (a[i] == b[i]) continue;
+    return ::testing::AssertionFailure()
+           << std::hex << "word " << i << " of the state is " << a[i] << ", expected " << b[i];
+  }
+  return ::testing::AssertionSuccess();
+}
+
+// One of the things that can happen to a partial, the same to each of the two.
+void operate_on_both(Random& random, Partial& a, Partial& b) {
+  const ScaledSum sum = {random.magnitude<double>(-1022, 1023), random.between(-40, 40)};
+  Partial other = partial_of(random_sums(random, random.below(4), -1022, 1023));
+  switch (random.below(8)) {
+    case 0:
+      other.note_elements(static_cast<double>(random.below(1000)));
+      other.note_magnitude(random.magnitude<double>(-99, 99));
+      if (random.below(9) == 0) other.note_nan();
+      if (random.below(9) == 0) other.note_infinity();
+      [[fallthrough]];
+    case 1:
+      a.merge(other);
+      b.merge(other);
+      return;
+    case 2: {
+      // The other way round.
+      Partial next = other;
+      next.merge(a);
+      other.merge(b);
+      a = next;
+      b = other;
+      return;
+    }
+    case 3:
+      a.note_elements(7);
+      b.note_elements(7);
+      return;
+    default:
+      a.add(sum);
+      b.add(sum);
+  }
+}
+
+TEST(PartialState, IsTheSamePartialForEveryFollowingOperation) {
+  for (uint64_t seed = 1000; seed < 1400; ++seed) {
+    Random random(seed);
+    Partial kept, moved;
+    for (int step = 0; step < 30; ++step) {
+      if (random.coin()) moved = restored(moved);
+      EXPECT_TRUE(identical(moved, kept)) << "seed " << seed << ", step " << step;
+      EXPECT_TRUE(same_words(moved.state(), kept.state())) << "seed " << seed << ", step " << step;
+      operate_on_both(random, kept, moved);
+    }
+  }
+}
+
+// Sums of which the largest comes last move the window over all that was restored.
+TEST(PartialState, RestoresEveryDigit) {
+  Random random(10);
+  for (int round = 0; round < 200; ++round) {
+    Sums sums;
+    for (int64_t digit = 0; digit < 7; ++digit) {
+      sums.push_back({random.magnitude<double>(0, 31), digit});
+    }
+    Partial partial;
+    for (const ScaledSum& sum : sums) {
+      partial = restored(partial);
+      partial.add(sum);
+    }
+    EXPECT_TRUE(identical(partial, partial_of(sums)));
+    EXPECT_TRUE(rounds_to_exact_sum(sums));
+  }
+}
+
+TEST(PartialState, OfAnEmptyPartialIsAnEmptyPartial) {
+  const PartialState state = Partial().state();
+  for (const uint64_t total : state.totals) EXPECT_EQ(total, 0u);
+  EXPECT_EQ(state.top, INT64_MIN);
+  EXPECT_EQ(state.flags, 0u);
+  Partial empty = restored(Partial());
+  EXPECT_TRUE(identical(empty, Partial()));
+  empty.merge(restored(Partial()));
+  EXPECT_TRUE(identical(empty, Partial()));
+  for (const int64_t digits : {int64_t{0}, int64_t{1} << 58, -(int64_t{1} << 58)}) {
+    const Partial full = partial_of({{1.5, digits}});
+    Partial merged = restored(Partial());
+    merged.merge(full);
+    EXPECT_TRUE(identical(merged, full));
+    Partial added = restored(Partial());
+    added.add({1.5, digits});
+    EXPECT_TRUE(identical(added, full));
+  }
+}
+
+TEST(PartialState, KeepsWhatWasNotedAndTheFlagsApart) {
+  Partial partial;
+  partial.note_elements(0x1p53);
+  partial.note_magnitude(0x1p-1074);
+  const auto flags = [&] { return partial.state().flags; };
+  EXPECT_EQ(flags(), 0u);
+  Partial nan = partial, infinity = partial;
+  nan.note_nan();
+  infinity.note_infinity();
+  EXPECT_EQ(nan.state().flags, 1u);
+  EXPECT_EQ(infinity.state().flags, 2u);
+  for (const Partial& each : {partial, nan, infinity}) {
+    EXPECT_TRUE(identical(restored(each), each));
+  }
+  nan.merge(infinity);
+  EXPECT_EQ(nan.state().flags, 3u);
+  EXPECT_TRUE(identical(restored(nan), nan));
+}
+
+// The words themselves are the same for every order and tree: a saved state can be compared.
+TEST(PartialState, HasTheSameWordsForAnyOrderAndTree) {
+  Random random(11);
+  for (int round = 0; round < 200; ++round) {
+    Sums sums = random_sums(random, 1 + random.below(40), -200, 200);
+    const PartialState expected = partial_of(sums).state();
+    random.shuffle(sums);
+    EXPECT_TRUE(same_words(partial_of(sums).state(), expected));
+    const Partial merged = merge_by_random_tree(random, sums, 1 + random.below(10));
+    EXPECT_TRUE(same_words(merged.state(), expected));
+  }
 }
 
 }  // namespace
