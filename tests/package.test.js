@@ -155,6 +155,15 @@ describe('the tarball', () => {
     );
   });
 
+  test('the GPU path imports the default entry and has no second module', () => {
+    const text = readFileSync(join(installed, 'dist', 'webgpu.js'), 'utf8');
+    assert.deepEqual(
+      text.match(/^import .*$/gm)?.map((line) => line.replace(/^import .* from /, '')),
+      ["'./gradnorm.js';"],
+    );
+    assert.doesNotMatch(text, /0061736d/);
+  });
+
   test('has the same module inlined and beside', async () => {
     const wasm = readFileSync(join(installed, 'dist', 'gradnorm.wasm'));
     assert.ok(readFileSync(join(installed, 'dist', 'gradnorm.js'), 'utf8').includes(wasm.toString('hex')));
@@ -647,6 +656,34 @@ describe('TypeScript', () => {
     );
     const options = { ...STRICT, lib: ['esnext', 'dom', 'dom.iterable'], module: 'nodenext' };
     assert.deepEqual(await compile('half', options, ['half.mts']), []);
+  });
+
+  test('the GPU path, with and without a library that knows WebGPU', async () => {
+    writeFileSync(
+      join(project, 'webgpu.mts'),
+      `import { GpuGradNorm, type GpuClipStep, type GpuGradients } from 'gradnorm/webgpu';
+      declare const buffer: any;
+      const gpu = await GpuGradNorm.create({ powerPreference: 'high-performance' });
+      const tensors: GpuGradients = { w: { buffer, length: 3 }, list: [{ buffer, offset: 4, length: 1, dtype: 'float16' }, null] };
+      const plan = gpu.plan(tensors);
+      const norm: number = await plan.gradNorm(Infinity);
+      const step: GpuClipStep = plan.clipGradNorm(1, { nonfinite: 'skip' });
+      const later: number = await step.norm();
+      plan.clipGradValue(1);
+      const mixed: number = await gpu.gradNorm([new Float32Array(1), { buffer, length: 1 }], 2);
+      // @ts-expect-error
+      gpu.plan({ buffer, length: 1, dtype: 'float64' });
+      // @ts-expect-error
+      plan.clipGradNorm('1');
+      plan.destroy();
+      gpu.destroy();
+      export { later, mixed, norm };`,
+    );
+    const options = { ...STRICT, module: 'nodenext' };
+    assert.deepEqual(await compile('webgpu', options, ['webgpu.mts']), []);
+    const node = { types: ['node'], typeRoots: [join(ROOT, 'node_modules', '@types')] };
+    const bare = { ...STRICT, ...node, lib: ['es2022'], module: 'nodenext', skipLibCheck: true };
+    assert.deepEqual(await compile('webgpu-bare', bare, ['webgpu.mts']), []);
   });
 
   test('a project for Node.js without the DOM library', async () => {
