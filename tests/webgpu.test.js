@@ -1,7 +1,7 @@
 // tests/webgpu.test.js: the GPU path against the oracle, in Node.js by Dawn.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { GradientError, gradNorm } from 'gradnorm';
+import { GradientError, gradNorm, gradReport } from 'gradnorm';
 import { GpuGradNorm } from 'gradnorm/webgpu';
 import { assertClose, createRandom, hex, makeArray } from './accuracy.js';
 import { exactNorm, relativeError } from './oracle.js';
@@ -606,6 +606,20 @@ describe('arrays and buffers', () => {
       name: 'TypeError',
       message: /^gradients\.fc1\.w is an Array of numbers/,
     });
+  });
+});
+
+describe('report', () => {
+  test('as gradReport of the same elements under the same names', async () => {
+    const weight = Float32Array.of(1, NaN, 0, -Infinity);
+    const half = Uint16Array.of(0x3c00, 0xbc00, 0);
+    const plan = gpu.plan({
+      fc1: { weight: { buffer: bufferOf(device, weight, 4), offset: 4, length: 4 } },
+      half: { buffer: bufferOf(device, half, 2), offset: 2, length: 3, dtype: 'float16' },
+    });
+    const report = await plan.report({ normType: 1 });
+    const expected = gradReport({ fc1: { weight }, half: { data: half, dtype: 'float16' } }, { normType: 1 });
+    assert.deepEqual(report.toJSON(), expected.toJSON());
   });
 });
 

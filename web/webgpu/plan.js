@@ -2,12 +2,12 @@
 // prepared, and gives what comes back to the core.
 import { checkChoice, checkNormType, checkNotNegative, checkOptions } from '../arguments.js';
 import { describe } from '../errors.js';
-import { GradientError, NormAccumulator } from '../index.js';
+import { GradientError, gradReport, NormAccumulator } from '../index.js';
 import { COPY_SRC, FLAG_INFINITY, FLAG_NAN, RESULT_WORDS, STORAGE, TOTAL_AT, UNIFORM } from './constants.js';
 import { bufferError, checkSubmission, waitForLoss } from './failures.js';
 import { rangesToWrite } from './jobs.js';
 import { kindOf, LARGEST_REAL_POWER, parametersOf, POLICIES, SMALLEST_REAL_POWER } from './powers.js';
-import { addReadBack } from './read-back.js';
+import { addReadBack, readBack } from './read-back.js';
 import { Ring } from './ring.js';
 import { readTotal, stateOf } from './totals.js';
 import { Measuring, Rewriting } from './work.js';
@@ -50,6 +50,7 @@ const DEFAULT_EPS = 1e-6;
 export class GpuPlan {
   #context;
   #forget;
+  #tensors;
   #ranges;
   #elements;
   #result;
@@ -70,6 +71,7 @@ export class GpuPlan {
     context.checkAlive();
     this.#forget = forget;
     this.#context = context;
+    this.#tensors = tensors;
     this.#ranges = tensors.filter(({ length }) => length > 0);
     this.#elements = tensors.reduce((sum, { length }) => sum + length, 0);
     const { device } = context;
@@ -189,6 +191,23 @@ export class GpuPlan {
   }
 
   /**
+   * The health of all tensors and of each, as gradReport. The tensors are read back and the CPU looks at them, so
+   * this is for the step where something is wrong, not for every one; their buffers need usage COPY_SRC.
+   * @param {{ normType?: number }} [options]  p: any number > 0, Infinity included; 2 if left out
+   * @returns {Promise<import('../index.js').GradReport>}
+   * @throws {TypeError | RangeError | Error} as gradNorm
+   */
+  async report(options = {}) {
+    checkOptions('report', options, ['normType']);
+    checkNormType(options.normType ?? 2);
+    this.#checkUsable();
+    /** @type {Map<string, import('./read-back.js').Elements>} */
+    const copies = new Map();
+    await this.#onCpu(async (tensor) => copies.set(tensor.name, await readBack(this.#context, tensor)));
+    return gradReport(copies, options);
+  }
+
+  /**
    * Gives the GPU's memory back. What is under way rejects.
    */
   destroy() {
@@ -304,16 +323,21 @@ export class GpuPlan {
   /** @param {number} normType */
   async #accumulateOnCpu(normType) {
     const accumulator = new NormAccumulator(normType);
+    await this.#onCpu((tensor) => addReadBack(this.#context, tensor, accumulator));
+    return accumulator;
+  }
+
+  /** @param {(tensor: GpuTensor) => Promise<unknown>} read  one after the other */
+  async #onCpu(read) {
     try {
       const failure = await this.#creation;
       if (failure !== null) throw failure;
-      for (const range of this.#ranges) await addReadBack(this.#context, range, accumulator);
+      for (const tensor of this.#tensors) await read(tensor);
     } catch (error) {
       await waitForLoss(this.#context);
       this.#checkUsable();
       throw error;
     }
-    return accumulator;
   }
 
   /** What rewriting needs, made at the first step that does. */

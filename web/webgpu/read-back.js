@@ -10,6 +10,10 @@ import { bytesPerElement } from './jobs.js';
  * @typedef {import('../index.js').NormAccumulator} NormAccumulator
  */
 
+/**
+ * @typedef {Float32Array | { data: Uint16Array, dtype: 'float16' | 'bfloat16' }} Elements
+ */
+
 /** A multiple of the bytes of a block, so that cutting there changes no bit. */
 const PIECE_BYTES = 4 * 2 ** 20;
 
@@ -21,10 +25,39 @@ const PIECE_BYTES = 4 * 2 ** 20;
  * @returns {Promise<void>}
  * @throws {TypeError} if its buffer cannot be copied from
  */
-export async function addReadBack({ device }, { buffer, dtype, offset, length, place }, accumulator) {
+export function addReadBack(context, tensor, accumulator) {
+  return readPieces(context, tensor, (piece) => accumulator.add(piece));
+}
+
+/**
+ * A copy of a tensor, as the CPU path takes it.
+ * @param {Context} context
+ * @param {GpuTensor} tensor
+ * @returns {Promise<Elements>}
+ * @throws {TypeError} if its buffer cannot be copied from
+ */
+export async function readBack(context, tensor) {
+  const { dtype, length } = tensor;
+  const bytes = new ArrayBuffer(length * bytesPerElement(dtype));
+  let done = 0;
+  await readPieces(context, tensor, (piece) => {
+    const { buffer, byteOffset, byteLength } = piece instanceof Float32Array ? piece : piece.data;
+    new Uint8Array(bytes, done, byteLength).set(new Uint8Array(buffer, byteOffset, byteLength));
+    done += byteLength;
+  });
+  return elementsOf(bytes, 0, bytes.byteLength, dtype);
+}
+
+/**
+ * @param {Context} context
+ * @param {GpuTensor} tensor
+ * @param {(piece: Elements) => void} take  gets elements that are gone when it returns
+ * @returns {Promise<void>}
+ */
+async function readPieces({ device }, { buffer, dtype, offset, length, place }, take) {
   if ((buffer.usage & COPY_SRC) === 0) {
     throw new TypeError(
-      `${place} has a buffer without usage COPY_SRC; to read it back for this normType, ` +
+      `${place} has a buffer without usage COPY_SRC; to read it back, ` +
         'expected one made with GPUBufferUsage.COPY_SRC',
     );
   }
@@ -40,7 +73,7 @@ export async function addReadBack({ device }, { buffer, dtype, offset, length, p
       encoder.copyBufferToBuffer(buffer, offset + done - skip, piece, 0, whole);
       device.queue.submit([encoder.finish()]);
       await piece.mapAsync(1, 0, whole);
-      accumulator.add(elementsOf(piece.getMappedRange(0, whole), skip, count, dtype));
+      take(elementsOf(piece.getMappedRange(0, whole), skip, count, dtype));
       piece.unmap();
     }
   } finally {
@@ -53,6 +86,7 @@ export async function addReadBack({ device }, { buffer, dtype, offset, length, p
  * @param {number} skip   in bytes
  * @param {number} count  in bytes
  * @param {number} dtype
+ * @returns {Elements}
  */
 function elementsOf(bytes, skip, count, dtype) {
   if (dtype === FLOAT16)

@@ -5,9 +5,8 @@ import { ELEMENTS_PER_THREAD, JOB_ELEMENTS, LOWEST_BINADE, THREADS, UNIT_BITS } 
 import { LOGARITHM, PARAMETERS, repeat, switchOver, WIDEN_HALF } from './wgsl.js';
 
 /**
- * What a workgroup computes: the sums for p = 1, 2, 3, 4 or another, none for Infinity; 'health' is the sum for
- * p = 1 of the finite elements, and counts.
- * @typedef {'first' | 'square' | 'cube' | 'fourth' | 'real' | 'maximum' | 'health'} ReduceKind
+ * What a workgroup computes: the sums for p = 1, 2, 3, 4 or another, none for Infinity.
+ * @typedef {'first' | 'square' | 'cube' | 'fourth' | 'real' | 'maximum'} ReduceKind
  */
 
 const HALF_OF_THREAD = ELEMENTS_PER_THREAD / 2;
@@ -50,7 +49,6 @@ var<workgroup> sharedLargest: u32;
 var<workgroup> sumHigh: atomic<u32>;
 var<workgroup> sumLow: atomic<u32>;
 var<workgroup> firstOffender: atomic<u32>;
-${kind === 'health' ? 'var<workgroup> counts: array<atomic<u32>, 3>;' : ''}
 ${WIDEN_HALF}
 ${kind === 'real' ? LOGARITHM + POWER : ''}
 
@@ -99,14 +97,13 @@ fn reduce(
   } else {
     ${repeat(ELEMENTS_PER_THREAD, (j) => `x${j} = select(0u, x${j}, thread + ${j * THREADS}u < end);`)}
   }
-  ${kind === 'health' ? countHealth() : ''}
   var own = 0u;
   ${repeat(ELEMENTS_PER_THREAD, (j) => `own = max(own, x${j} & 0x7fffffffu);`)}
   ${reduceOver(subgroups, 'Max', 'own', 'largestOfAll')}
   workgroupBarrier();
   if (thread == 0u) { sharedLargest = atomicLoad(&largestOfAll); }
   let largest = workgroupUniformLoad(&sharedLargest);
-  ${kind === 'health' ? '' : findOffender()}
+  ${findOffender()}
   if (largest == 0u) {
     if (thread == 0u) { work[place + 1u] = vec4<u32>(0u); }
     return;
@@ -161,32 +158,6 @@ function findOffender() {
   }`;
 }
 
-/** Counts zeros, NaNs and infinities; what is not finite then counts as zero. */
-function countHealth() {
-  return `
-  var zeros = 0u;
-  var nans = 0u;
-  var infinities = 0u;
-  ${repeat(
-    ELEMENTS_PER_THREAD,
-    (j) => `{
-    let magnitude = x${j} & 0x7fffffffu;
-    zeros += select(0u, 1u, magnitude == 0u);
-    nans += select(0u, 1u, magnitude > 0x7f800000u);
-    infinities += select(0u, 1u, magnitude == 0x7f800000u);
-    x${j} = select(magnitude, 0u, magnitude >= 0x7f800000u);
-  }`,
-  )}
-  atomicAdd(&counts[0], zeros);
-  atomicAdd(&counts[1], nans);
-  atomicAdd(&counts[2], infinities);
-  workgroupBarrier();
-  // The job is not needed any more: the counts take its place, and its padding is taken off by those who read.
-  if (thread == 0u) {
-    work[place] = vec4<u32>(atomicLoad(&counts[0]), atomicLoad(&counts[1]), atomicLoad(&counts[2]), 0u);
-  }`;
-}
-
 /**
  * @param {ReduceKind} kind
  * @param {number} lift
@@ -206,7 +177,7 @@ function sumOfPowers(kind, lift, liftBelow, subgroups) {
   let exponentOfBinade = i32(binade) - 126 - isLifted * ${lift};
   var high = 0u;
   var low = 0u;
-  ${SUMS[kind === 'health' ? 'first' : /** @type {keyof typeof SUMS} */ (kind)]()}
+  ${SUMS[/** @type {keyof typeof SUMS} */ (kind)]()}
   high += low >> 24u;
   low &= 0xffffffu;
   ${reduceOver(subgroups, 'Add', 'high', 'sumHigh')}

@@ -1,7 +1,7 @@
 // web/webgpu/totals.js: from the words that the GPU wrote to the state of a partial, which the core merges and takes
 // the root of. Pure.
 import { ELEMENTS, emptyState, FLAGS, INFINITY, jsonOf, LARGEST, NAN, TOP, TOTALS } from '../state.js';
-import { JOB_WORDS, TOTAL_SHIFT } from './constants.js';
+import { TOTAL_SHIFT } from './constants.js';
 
 /** @typedef {import('../state.js').NormAccumulatorState} NormAccumulatorState */
 
@@ -33,39 +33,6 @@ export function readTotal(words) {
   const sum = (((((BigInt(s3) << 32n) | BigInt(s2)) << 32n) | BigInt(s1)) << 32n) | BigInt(s0);
   const offender = job === NONE ? null : { job, position, value: floatOf(bits) };
   return { largestBits, sum, exponent: (exponent | 0) - TOTAL_SHIFT, offender };
-}
-
-/**
- * A tensor's total of the partials of its jobs, added here: for reports, which read them all.
- * @param {Uint32Array} work  jobs and partials
- * @param {number} firstJob
- * @param {number} jobCount
- * @returns {Total}
- */
-export function addPartials(work, firstJob, jobCount) {
-  /** @type {Total} */
-  const total = { largestBits: 0, sum: 0n, exponent: 0, offender: null };
-  for (let job = firstJob; job < firstJob + jobCount; ++job) {
-    const at = JOB_WORDS * (2 * job + 1);
-    const [largestBits, exponent, high, low] = work.subarray(at, at + JOB_WORDS);
-    total.largestBits = Math.max(total.largestBits, largestBits);
-    if (largestBits < FLOAT_INFINITY) add(total, (BigInt(high) << 32n) | BigInt(low), exponent | 0);
-    else total.offender ??= { job, position: high, value: floatOf(low) };
-  }
-  return total;
-}
-
-/**
- * @param {Total} total
- * @param {bigint} sum
- * @param {number} exponent
- */
-function add(total, sum, exponent) {
-  if (sum === 0n) return;
-  if (total.sum === 0n) total.exponent = exponent;
-  const unit = Math.min(total.exponent, exponent);
-  total.sum = (total.sum << BigInt(total.exponent - unit)) + (sum << BigInt(exponent - unit));
-  total.exponent = unit;
 }
 
 /**
@@ -103,6 +70,6 @@ function writeSum(words, sum, exponent) {
 }
 
 /** @param {number} bits */
-export function floatOf(bits) {
+function floatOf(bits) {
   return new Float32Array(Uint32Array.of(bits).buffer)[0];
 }

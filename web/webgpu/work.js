@@ -188,7 +188,9 @@ export class Measuring {
    * @param {GpuBindGroup} parameterGroup
    */
   encode(pass, kind, parameterGroup) {
-    this.encodeReduce(pass, kind, parameterGroup);
+    pass.setPipeline(this.#context.reduce(kind));
+    if (kind === 'real') pass.setBindGroup(1, parameterGroup);
+    this.#jobs.encode(pass);
     pass.setPipeline(this.#context.merge(1));
     pass.setBindGroup(0, this.#mergeGroups[0]);
     pass.dispatchWorkgroups(this.#groupCount);
@@ -209,18 +211,6 @@ export class Measuring {
     pass.setBindGroup(0, this.#resultGroup);
     pass.setBindGroup(1, parameterGroup);
     pass.dispatchWorkgroups(1);
-  }
-
-  /**
-   * Only the partials, for reports.
-   * @param {GpuComputePassEncoder} pass
-   * @param {ReduceKind} kind
-   * @param {GpuBindGroup} parameterGroup
-   */
-  encodeReduce(pass, kind, parameterGroup) {
-    pass.setPipeline(this.#context.reduce(kind));
-    if (kind === 'real') pass.setBindGroup(1, parameterGroup);
-    this.#jobs.encode(pass);
   }
 
   destroy() {
