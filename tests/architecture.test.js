@@ -9,7 +9,7 @@ import { ROOT } from './support.js';
 
 /** The JavaScript, from the ground up: a new file is given its place here first. */
 const WEB_FLOORS = [
-  ['web/typed-array.js', 'web/dtypes.js', 'web/text.js'],
+  ['web/typed-array.js', 'web/dtypes.js', 'web/text.js', 'web/state.js'],
   ['web/errors.js'],
   ['web/arguments.js', 'web/monitor.js', 'web/url.js', 'web/embind.js'],
   ['web/source-inline.js', 'web/source-url.js'],
@@ -18,6 +18,16 @@ const WEB_FLOORS = [
   ['web/reduce.js', 'web/inspect.js', 'web/rewrite.js'],
   ['web/norm.js', 'web/clip.js', 'web/report.js', 'web/accumulator.js'],
   ['web/index.js'],
+  // The GPU path meets the CPU path in the entry point, and shares only pure files with it.
+  ['web/webgpu/constants.js', 'web/webgpu/types.js'],
+  ['web/webgpu/wgsl.js', 'web/webgpu/jobs.js', 'web/webgpu/totals.js'],
+  ['web/webgpu/reduce-shader.js', 'web/webgpu/merge-shader.js', 'web/webgpu/tensors.js'],
+  ['web/webgpu/clip-shaders.js', 'web/webgpu/powers.js'],
+  ['web/webgpu/context.js'],
+  ['web/webgpu/failures.js', 'web/webgpu/read-back.js', 'web/webgpu/ring.js', 'web/webgpu/work.js'],
+  ['web/webgpu/plan.js'],
+  ['web/webgpu/gpu-grad-norm.js'],
+  ['web/webgpu/index.js'],
   ['web/demo/char-rnn.js', 'web/demo/terminal.js'],
   ['web/demo/train.js', 'web/demo/shards.js'],
 ];
@@ -148,6 +158,24 @@ describe('JavaScript', () => {
   test('only what rewrites gradients can write to them', () => {
     const who = paths.filter((path) => /\b(copyOut|fillWith)\b/.test(read(path)));
     assert.deepEqual(who, ['web/typed-array.js', 'web/staging.js', 'web/rewrite.js']);
+  });
+
+  test('the GPU path knows of the CPU path its entry point and pure files, so that its bundle has no second core', () => {
+    const pure = ['web/arguments.js', 'web/errors.js', 'web/state.js'];
+    const gpu = paths.filter((path) => path.startsWith('web/webgpu/'));
+    const outside = gpu.flatMap((path) =>
+      ts
+        .preProcessFile(read(path), true, true)
+        .importedFiles.map(({ fileName }) => posix.join(posix.dirname(path), fileName)),
+    );
+    const others = new Set(outside.filter((path) => !path.startsWith('web/webgpu/')));
+    assert.deepEqual([...others].sort(), [
+      'web/arguments.js',
+      'web/errors.js',
+      'web/index.js',
+      'web/state.js',
+    ]);
+    assert.ok(pure.every((path) => importsOf(path).every((imported) => !/wasm|reduce/.test(imported))));
   });
 
   test('the oracle knows nothing of the library', () => {

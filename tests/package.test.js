@@ -37,10 +37,30 @@ const FILES = [
   'dist/types/web/rewrite.d.ts',
   'dist/types/web/source-inline.d.ts',
   'dist/types/web/staging.d.ts',
+  'dist/types/web/state.d.ts',
   'dist/types/web/text.d.ts',
   'dist/types/web/typed-array.d.ts',
   'dist/types/web/url.d.ts',
   'dist/types/web/wasm.d.ts',
+  'dist/types/web/webgpu/clip-shaders.d.ts',
+  'dist/types/web/webgpu/constants.d.ts',
+  'dist/types/web/webgpu/context.d.ts',
+  'dist/types/web/webgpu/failures.d.ts',
+  'dist/types/web/webgpu/gpu-grad-norm.d.ts',
+  'dist/types/web/webgpu/index.d.ts',
+  'dist/types/web/webgpu/jobs.d.ts',
+  'dist/types/web/webgpu/merge-shader.d.ts',
+  'dist/types/web/webgpu/plan.d.ts',
+  'dist/types/web/webgpu/powers.d.ts',
+  'dist/types/web/webgpu/read-back.d.ts',
+  'dist/types/web/webgpu/reduce-shader.d.ts',
+  'dist/types/web/webgpu/ring.d.ts',
+  'dist/types/web/webgpu/tensors.d.ts',
+  'dist/types/web/webgpu/totals.d.ts',
+  'dist/types/web/webgpu/types.d.ts',
+  'dist/types/web/webgpu/wgsl.d.ts',
+  'dist/types/web/webgpu/work.d.ts',
+  'dist/webgpu.js',
   'package.json',
 ];
 
@@ -99,7 +119,7 @@ describe('the tarball', () => {
 
   test('has what every export names, types before the code', () => {
     const { exports } = manifest();
-    assert.deepEqual(Object.keys(exports), ['.', './slim', './gradnorm.wasm', './package.json']);
+    assert.deepEqual(Object.keys(exports), ['.', './slim', './webgpu', './gradnorm.wasm', './package.json']);
     for (const target of Object.values(exports)) {
       const conditions = typeof target === 'string' ? { default: target } : target;
       for (const path of Object.values(conditions)) {
@@ -133,6 +153,15 @@ describe('the tarball', () => {
       readFileSync(join(installed, 'dist', 'slim.js'), 'utf8'),
       /new URL\('\.\/gradnorm\.wasm', import/,
     );
+  });
+
+  test('the GPU path imports the default entry and has no second module', () => {
+    const text = readFileSync(join(installed, 'dist', 'webgpu.js'), 'utf8');
+    assert.deepEqual(
+      text.match(/^import .*$/gm)?.map((line) => line.replace(/^import .* from /, '')),
+      ["'./gradnorm.js';"],
+    );
+    assert.doesNotMatch(text, /0061736d/);
   });
 
   test('has the same module inlined and beside', async () => {
@@ -627,6 +656,34 @@ describe('TypeScript', () => {
     );
     const options = { ...STRICT, lib: ['esnext', 'dom', 'dom.iterable'], module: 'nodenext' };
     assert.deepEqual(await compile('half', options, ['half.mts']), []);
+  });
+
+  test('the GPU path, with and without a library that knows WebGPU', async () => {
+    writeFileSync(
+      join(project, 'webgpu.mts'),
+      `import { GpuGradNorm, type GpuClipStep, type GpuGradients } from 'gradnorm/webgpu';
+      declare const buffer: any;
+      const gpu = await GpuGradNorm.create({ powerPreference: 'high-performance' });
+      const tensors: GpuGradients = { w: { buffer, length: 3 }, list: [{ buffer, offset: 4, length: 1, dtype: 'float16' }, null] };
+      const plan = gpu.plan(tensors);
+      const norm: number = await plan.gradNorm(Infinity);
+      const step: GpuClipStep = plan.clipGradNorm(1, { nonfinite: 'skip' });
+      const later: number = await step.norm();
+      plan.clipGradValue(1);
+      const mixed: number = await gpu.gradNorm([new Float32Array(1), { buffer, length: 1 }], 2);
+      // @ts-expect-error
+      gpu.plan({ buffer, length: 1, dtype: 'float64' });
+      // @ts-expect-error
+      plan.clipGradNorm('1');
+      plan.destroy();
+      gpu.destroy();
+      export { later, mixed, norm };`,
+    );
+    const options = { ...STRICT, module: 'nodenext' };
+    assert.deepEqual(await compile('webgpu', options, ['webgpu.mts']), []);
+    const node = { types: ['node'], typeRoots: [join(ROOT, 'node_modules', '@types')] };
+    const bare = { ...STRICT, ...node, lib: ['es2022'], module: 'nodenext', skipLibCheck: true };
+    assert.deepEqual(await compile('webgpu-bare', bare, ['webgpu.mts']), []);
   });
 
   test('a project for Node.js without the DOM library', async () => {

@@ -15,7 +15,7 @@ const INPUTS = [
   'tsconfig.json',
   'web',
 ];
-const OUTPUTS = ['gradnorm.js', 'gradnorm.wasm', 'slim.js', 'types/web/index.d.ts'];
+const OUTPUTS = ['gradnorm.js', 'gradnorm.wasm', 'slim.js', 'webgpu.js', 'types/web/index.d.ts'];
 const STAMP = join(ROOT, 'build', 'stamp');
 
 /** @returns {boolean}  whether dist/ was built from what is here now */
@@ -73,13 +73,14 @@ function emscriptenEnvironment() {
 async function bundle() {
   const { rollup } = await import('@rollup/wasm-node');
   const entries = [
-    { file: 'gradnorm.js', source: 'source-inline.js' },
-    { file: 'slim.js', source: 'source-url.js' },
+    { file: 'gradnorm.js', input: 'index.js', resolveId: inlineSource },
+    { file: 'slim.js', input: 'index.js', resolveId: separateSource },
+    { file: 'webgpu.js', input: join('webgpu', 'index.js'), resolveId: defaultEntry },
   ];
-  for (const { file, source } of entries) {
+  for (const { file, input, resolveId } of entries) {
     const bundle = await rollup({
-      input: join(ROOT, 'web', 'index.js'),
-      plugins: [{ name: 'wasm-source', resolveId: (id) => replaceSource(id, source) }],
+      input: join(ROOT, 'web', input),
+      plugins: [{ name: 'replacements', resolveId }],
       onwarn: (warning) => {
         throw new Error(warning.message);
       },
@@ -90,8 +91,16 @@ async function bundle() {
 }
 
 /** The entries differ in where their WebAssembly comes from, and in nothing else. */
-function replaceSource(/** @type {string} */ id, /** @type {string} */ source) {
-  return id === './source-inline.js' ? join(ROOT, 'web', source) : null;
+function inlineSource(/** @type {string} */ id) {
+  return id === './source-inline.js' ? join(ROOT, 'web', 'source-inline.js') : null;
+}
+function separateSource(/** @type {string} */ id) {
+  return id === './source-inline.js' ? join(ROOT, 'web', 'source-url.js') : null;
+}
+
+/** The GPU path meets the CPU path in the default entry, so that its WebAssembly is there once. */
+function defaultEntry(/** @type {string} */ id) {
+  return id === '../index.js' ? { id: './gradnorm.js', external: true } : null;
 }
 
 function writeDeclarations() {

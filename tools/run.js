@@ -4,7 +4,13 @@ import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, buildCMake, isBuilt } from './build.js';
-import { ensureBrowser, ensureNativeTools, ensureNpmPackages, ensureWasmTools } from './setup.js';
+import {
+  ensureBrowser,
+  ensureNativeTools,
+  ensureNpmPackages,
+  ensureVulkanLoader,
+  ensureWasmTools,
+} from './setup.js';
 import { findProgram, npmTool, ROOT, run, runQuietly, say, StepError } from './steps.js';
 
 /** @type {Record<string, (args: string[]) => Promise<void>>} */
@@ -26,6 +32,7 @@ const COMMANDS = {
     checkTypesAndFormat();
     testNative();
     ensureBrowser();
+    ensureVulkanLoader();
     say('testing the package');
     run(process.execPath, ['--test', ...(args.length > 0 ? args : testFiles())]);
   },

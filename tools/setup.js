@@ -33,6 +33,9 @@ const NATIVE_TOOLS = [
 /** @type {Tool[]} */
 const BROWSERS = [{ name: 'Chromium', debianPackage: 'chromium', isThere: () => findBrowser() !== null }];
 
+/** @type {Tool[]} */
+const VULKAN = [{ name: 'the Vulkan loader', debianPackage: 'libvulkan1', isThere: hasVulkanLoader }];
+
 const HELP = `gradnorm needs Emscripten, CMake and Ninja to build. Install them and run the command again:
   Debian, Ubuntu   sudo apt-get install emscripten cmake ninja-build
   macOS            brew install emscripten cmake ninja
@@ -69,6 +72,13 @@ export function ensureNativeTools() {
  */
 export function ensureBrowser() {
   installMissing(BROWSERS);
+}
+
+/**
+ * Installs what the tests of WebGPU in Node.js load; without it they fail.
+ */
+export function ensureVulkanLoader() {
+  if (process.platform === 'linux') installMissing(VULKAN);
 }
 
 /** @returns {string | null}  the full path of Chromium, or of a browser made of it */
@@ -114,4 +124,15 @@ function aptGet() {
 function hasGoogleTest() {
   const prefixes = ['/usr', '/usr/local', '/opt/homebrew', '/opt/local'];
   return prefixes.some((prefix) => existsSync(join(prefix, 'include', 'gtest', 'gtest.h')));
+}
+
+function hasVulkanLoader() {
+  const folders = [
+    '/usr/lib',
+    '/usr/lib64',
+    '/usr/lib/x86_64-linux-gnu',
+    '/usr/lib/aarch64-linux-gnu',
+    '/usr/local/lib',
+  ];
+  return folders.some((folder) => existsSync(join(folder, 'libvulkan.so.1')));
 }

@@ -4,41 +4,29 @@ import { checkNormType } from './arguments.js';
 import { collect } from './collect.js';
 import { describe } from './errors.js';
 import { finish, mergeInto, reduceInto } from './reduce.js';
+import {
+  checksum,
+  ELEMENTS,
+  emptyState,
+  EMPTY_TOP,
+  FLAGS,
+  INFINITY,
+  jsonOf,
+  KIND,
+  LARGEST,
+  NAN,
+  TOP,
+  TOTALS,
+  VERSION,
+} from './state.js';
 
 /**
  * @typedef {import('./collect.js').Gradients} Gradients
  */
 
 /**
- * The state of a NormAccumulator as plain JSON. The sum of the p-th powers of the elements is
- *
- *     totals[0] * 2^(32 * top) + totals[1] * 2^(32 * (top - 1)) + ... + totals[4] * 2^(32 * (top - 4))
- *
- * @typedef {object} NormAccumulatorState
- * @property {'norm accumulator'} gradnorm
- * @property {1} version
- * @property {number | 'Infinity'} normType
- * @property {number} elements   how many were added
- * @property {number} largest    the largest finite magnitude that had to be looked at, as for p = Infinity
- * @property {boolean} nan       whether there was a NaN
- * @property {boolean} infinity  whether there was an infinity
- * @property {string | null} top decimal; null while the sum is empty
- * @property {string[]} totals   five whole numbers below 2^64, hexadecimal
- * @property {string} check      FNV-1a of the words of the state, 8 hexadecimal digits
+ * @typedef {import('./state.js').NormAccumulatorState} NormAccumulatorState
  */
-
-const KIND = 'norm accumulator';
-const VERSION = 1;
-// The words of PartialState in src/partial.hpp: five totals, then these.
-const TOTALS = 5;
-const TOP = 5;
-const ELEMENTS = 6;
-const LARGEST = 7;
-const FLAGS = 8;
-const WORDS = 9;
-const EMPTY_TOP = -(2n ** 63n);
-const NAN = 1n;
-const INFINITY = 2n;
 
 /**
  * A norm in parts: of gradients that come one by one, as the backward pass makes them, or that are spread over
@@ -136,21 +124,7 @@ export class NormAccumulator {
    * @returns {NormAccumulatorState}
    */
   toJSON() {
-    const words = this.#state;
-    const numbers = new Float64Array(words.buffer);
-    const top = BigInt.asIntN(64, words[TOP]);
-    return {
-      gradnorm: KIND,
-      version: VERSION,
-      normType: this.#normType === Infinity ? 'Infinity' : this.#normType,
-      elements: numbers[ELEMENTS],
-      largest: numbers[LARGEST],
-      nan: (words[FLAGS] & NAN) !== 0n,
-      infinity: (words[FLAGS] & INFINITY) !== 0n,
-      top: top === EMPTY_TOP ? null : String(top),
-      totals: Array.from(words.subarray(0, TOTALS), (total) => total.toString(16)),
-      check: checksum(words, this.#normType),
-    };
+    return jsonOf(this.#state, this.#normType);
   }
 
   /**
@@ -173,13 +147,6 @@ export class NormAccumulator {
     if (check !== given.check) throw notAState('check', given.check, `"${check}", which fits the rest`);
     return accumulator;
   }
-}
-
-/** @returns {BigUint64Array} */
-function emptyState() {
-  const words = new BigUint64Array(WORDS);
-  words[TOP] = BigInt.asUintN(64, EMPTY_TOP);
-  return words;
 }
 
 /** @type {[keyof NormAccumulatorState, (value: any) => boolean, string][]} */
@@ -240,19 +207,4 @@ function notAState(name, value, expected) {
   return new TypeError(
     `not the state of a NormAccumulator: ${name} is ${describe(value)}; expected ${expected}`,
   );
-}
-
-/**
- * FNV-1a with 32 bits over the bytes of the state and of p, to recognise a state that was damaged.
- * @param {BigUint64Array} words
- * @param {number} normType
- * @returns {string}
- */
-function checksum(words, normType) {
-  const bytes = new Uint8Array(8 * (WORDS + 1));
-  bytes.set(new Uint8Array(words.buffer));
-  new DataView(bytes.buffer).setFloat64(8 * WORDS, normType, true);
-  let hash = 0x811c9dc5;
-  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
-  return (hash >>> 0).toString(16).padStart(8, '0');
 }

@@ -10,7 +10,7 @@
  * @typedef {import('./clip.js').NonfinitePolicy} NonfinitePolicy
  * @typedef {import('./report.js').TensorReport} TensorReport
  * @typedef {import('./report.js').Nonfinite} Nonfinite
- * @typedef {import('./accumulator.js').NormAccumulatorState} NormAccumulatorState
+ * @typedef {import('./state.js').NormAccumulatorState} NormAccumulatorState
  * @typedef {import('./monitor.js').MonitorMethod} MonitorMethod
  * @typedef {import('./monitor.js').MonitorOptions} MonitorOptions
  * @typedef {import('./monitor.js').MonitorStep} MonitorStep

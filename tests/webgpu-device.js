@@ -1,0 +1,128 @@
+// tests/webgpu-device.js: a WebGPU device in Node.js, by Dawn, and buffers on it. On machines without a GPU, by the
+// SwiftShader that comes with Chromium.
+import { existsSync } from 'node:fs';
+import { create, globals } from 'webgpu';
+
+const SWIFTSHADER = ['/usr/lib/chromium', '/usr/lib/chromium-browser', '/opt/google/chrome'].map(
+  (folder) => `${folder}/vk_swiftshader_icd.json`,
+);
+
+/** STORAGE, COPY_SRC and COPY_DST. */
+export const USAGE = 0x80 | 0x4 | 0x8;
+
+/** Every half of a word that belongs to no tensor. */
+export const POISON = 0x7fc17fc1;
+
+/**
+ * The adapter; SwiftShader if GRADNORM_GPU does not say `any` and it is installed.
+ * @returns {Promise<GPUAdapter>}
+ * @throws {Error} if there is none
+ */
+export async function requestAdapter() {
+  const icd = SWIFTSHADER.find((path) => existsSync(path));
+  if (process.env.GRADNORM_GPU !== 'any' && icd !== undefined) process.env.VK_ICD_FILENAMES ??= icd;
+  // What create() returns must stay reachable: its collection takes Dawn down.
+  const kept = /** @type {{ gradnormTestsGpu?: GPU }} */ (globalThis);
+  kept.gradnormTestsGpu ??= /** @type {GPU} */ (Object.assign(globalThis, globals) && create([]));
+  const gpu = kept.gradnormTestsGpu;
+  const adapter = await gpu.requestAdapter();
+  if (adapter === null) {
+    throw new Error(
+      'no WebGPU adapter: expected a GPU with a Vulkan driver, or Chromium and libvulkan1 (npm test installs them)',
+    );
+  }
+  return adapter;
+}
+
+/**
+ * A device of which every validation error is kept in a list; of an adapter of its own, as each gives one device.
+ * @param {{ limits?: Record<string, number>, subgroups?: boolean }} [options]
+ * @returns {Promise<{ device: GPUDevice, errors: string[] }>}
+ */
+export async function requestDevice({ limits, subgroups = true } = {}) {
+  const adapter = await requestAdapter();
+  const device = await adapter.requestDevice({
+    requiredFeatures: subgroups && adapter.features.has('subgroups') ? ['subgroups'] : [],
+    requiredLimits: limits ?? {
+      maxStorageBuffersPerShaderStage: adapter.limits.maxStorageBuffersPerShaderStage,
+    },
+  });
+  /** @type {string[]} */
+  const errors = [];
+  device.addEventListener('uncapturederror', ({ error }) => errors.push(error.message));
+  return { device, errors };
+}
+
+/**
+ * A buffer with these bytes at an offset, poison before and behind them.
+ * @param {GPUDevice} device
+ * @param {Float32Array | Uint16Array} array
+ * @param {number} [offset]   in bytes
+ * @param {number} [padding]  bytes behind
+ * @returns {GPUBuffer}
+ */
+export function bufferOf(device, array, offset = 0, padding = 8) {
+  const size = Math.ceil((offset + array.byteLength + padding) / 4) * 4;
+  const buffer = device.createBuffer({ label: 'test', size, usage: USAGE, mappedAtCreation: true });
+  const bytes = buffer.getMappedRange();
+  new Uint32Array(bytes).fill(POISON);
+  new Uint8Array(bytes).set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength), offset);
+  buffer.unmap();
+  return buffer;
+}
+
+/**
+ * @param {GPUDevice} device
+ * @param {GPUBuffer} buffer
+ * @returns {Promise<ArrayBuffer>}
+ */
+export async function bytesOf(device, buffer) {
+  const copy = device.createBuffer({ size: buffer.size, usage: 0x1 | 0x8 });
+  const encoder = device.createCommandEncoder();
+  encoder.copyBufferToBuffer(buffer, 0, copy, 0, buffer.size);
+  device.queue.submit([encoder.finish()]);
+  await copy.mapAsync(1);
+  const bytes = copy.getMappedRange().slice(0);
+  copy.destroy();
+  return bytes;
+}
+
+/**
+ * Counts what a device is asked to make and to do.
+ * @param {GPUDevice} device
+ * @returns {Record<string, number>}  by the name of the method, from now on
+ */
+export function countCalls(device) {
+  /** @type {Record<string, number>} */
+  const counts = {};
+  const watch = (
+    /** @type {any} */ object,
+    /** @type {string} */ name,
+    /** @type {(result: any) => void} */ then = () => {},
+  ) => {
+    const method = object[name];
+    object[name] = (/** @type {any[]} */ ...values) => {
+      counts[name] = (counts[name] ?? 0) + 1;
+      const result = method.apply(object, values);
+      then(result);
+      return result;
+    };
+  };
+  for (const name of [
+    'createBuffer',
+    'createBindGroup',
+    'createBindGroupLayout',
+    'createPipelineLayout',
+    'createShaderModule',
+    'createComputePipeline',
+  ]) {
+    watch(device, name);
+  }
+  watch(device, 'createCommandEncoder', (encoder) =>
+    watch(encoder, 'beginComputePass', (pass) => watch(pass, 'dispatchWorkgroups')),
+  );
+  const { queue } = device;
+  watch(queue, 'submit');
+  if (device.queue !== queue) Object.defineProperty(device, 'queue', { value: queue });
+  return counts;
+}

@@ -1,0 +1,100 @@
+// web/webgpu/failures.js: what went wrong on the GPU, in words. WebGPU tells of mistakes later and without saying which buffer
+// it was; here the buffers are tried one by one, which happens only then.
+import { STAGE_COMPUTE } from './constants.js';
+
+/**
+ * @typedef {import('./types.js').GpuBuffer} GpuBuffer
+ * @typedef {import('./context.js').Context} Context
+ * @typedef {import('./tensors.js').GpuTensor} GpuTensor
+ */
+
+/**
+ * The error of a step that WebGPU refused.
+ * @param {Context} context
+ * @param {readonly GpuTensor[]} tensors
+ * @param {string} message  WebGPU's
+ * @returns {Promise<Error>}
+ */
+export async function bufferError(context, tensors, message) {
+  /** @type {Set<GpuBuffer>} */
+  const tried = new Set();
+  for (const { buffer, place } of tensors) {
+    if (tried.has(buffer)) continue;
+    tried.add(buffer);
+    if (buffer.mapState !== undefined && buffer.mapState !== 'unmapped') {
+      return new TypeError(
+        `${place} has a buffer that is mapped; expected it to be unmapped while the GPU uses it`,
+      );
+    }
+    const reason = await tryBuffer(context, buffer);
+    if (reason !== null) {
+      return new TypeError(
+        `${place} has a buffer that this device cannot use; ` +
+          `expected one of the same device that was not destroyed (WebGPU says: ${firstLine(reason)})`,
+      );
+    }
+  }
+  return new Error(`gradnorm: WebGPU refused the step: ${message}`);
+}
+
+/**
+ * @param {Context} context
+ * @param {GpuBuffer} buffer
+ * @returns {Promise<string | null>}  why it cannot be used, or null
+ */
+async function tryBuffer({ device }, buffer) {
+  device.pushErrorScope('validation');
+  const layout = device.createBindGroupLayout({
+    label: 'gradnorm trial',
+    entries: [{ binding: 0, visibility: STAGE_COMPUTE, buffer: { type: 'read-only-storage' } }],
+  });
+  const pipeline = device.createComputePipeline({
+    label: 'gradnorm trial',
+    layout: device.createPipelineLayout({ label: 'gradnorm trial', bindGroupLayouts: [layout] }),
+    compute: {
+      module: device.createShaderModule({
+        label: 'gradnorm trial',
+        code: '@group(0) @binding(0) var<storage, read> x: array<u32>; @compute @workgroup_size(1) fn main() { _ = x[0]; }',
+      }),
+      entryPoint: 'main',
+    },
+  });
+  const encoder = device.createCommandEncoder({ label: 'gradnorm trial' });
+  const pass = encoder.beginComputePass({ label: 'gradnorm trial' });
+  pass.setPipeline(pipeline);
+  const size = Math.min(16, buffer.size);
+  const entries = [{ binding: 0, resource: { buffer, size } }];
+  pass.setBindGroup(0, device.createBindGroup({ label: 'gradnorm trial', layout, entries }));
+  pass.dispatchWorkgroups(1);
+  pass.end();
+  device.queue.submit([encoder.finish()]);
+  const error = await device.popErrorScope();
+  return error === null ? null : error.message;
+}
+
+/** @param {string} text */
+function firstLine(text) {
+  return text.split('\n', 1)[0];
+}
+
+/**
+ * Waits for a mapping and for what is known of the commands before it.
+ * @param {Promise<Error | null>[]} failures
+ * @param {Promise<unknown>} mapping
+ * @returns {Promise<Error | null>}  the first failure
+ * @throws what the mapping rejects with
+ */
+export async function checkSubmission(failures, mapping) {
+  const [known] = await Promise.all([Promise.all(failures), mapping]);
+  return known.find((failure) => failure !== null) ?? null;
+}
+
+/**
+ * Gives the news that the device was lost, which comes on its own way, the time to arrive.
+ * @param {Context} context
+ * @returns {Promise<void>}
+ */
+export async function waitForLoss(context) {
+  if (context.loss !== null) return;
+  await Promise.race([context.device.lost, new Promise((resolve) => setTimeout(resolve, 20))]);
+}

@@ -1,0 +1,152 @@
+// web/webgpu/gpu-grad-norm.js: GpuGradNorm, the way into the GPU path: a device, and plans on it.
+import { checkNormType, checkOptions } from '../arguments.js';
+import { describe } from '../errors.js';
+import { NormAccumulator } from '../index.js';
+import { contextOf } from './context.js';
+import { GpuPlan } from './plan.js';
+import { collectTensors, separate } from './tensors.js';
+
+/**
+ * @typedef {import('./types.js').GpuDevice} GpuDevice
+ * @typedef {import('./context.js').Context} Context
+ * @typedef {import('./tensors.js').GpuGradients} GpuGradients
+ */
+
+/**
+ * @typedef {object} GpuOptions
+ * @property {GpuDevice} [device]  yours, with your buffers; left out, one is requested
+ * @property {'low-power' | 'high-performance'} [powerPreference]  for the device that is requested
+ */
+
+/**
+ * Gradient norms and clipping where the gradients are: in buffers of a WebGPU device.
+ *
+ * @example
+ * const gpu = await GpuGradNorm.create({ device });
+ * const plan = gpu.plan({ weight: { buffer, length: 1024 }, bias: { buffer: other, offset: 256, length: 32 } });
+ * // every step
+ * const step = plan.clipGradNorm(1);
+ * optimizer.step();
+ * console.log(await step.norm());
+ */
+export class GpuGradNorm {
+  #context;
+  #ownsDevice;
+  /** @type {Set<GpuPlan>} */
+  #plans = new Set();
+  #isDestroyed = false;
+
+  /**
+   * For GpuGradNorm.create.
+   * @param {Context} context
+   * @param {boolean} ownsDevice
+   */
+  constructor(context, ownsDevice) {
+    this.#context = context;
+    this.#ownsDevice = ownsDevice;
+  }
+
+  /**
+   * @param {GpuOptions} [options]
+   * @returns {Promise<GpuGradNorm>}
+   * @throws {TypeError} if an option is wrong
+   * @throws {Error} if there is no WebGPU or no adapter
+   */
+  static async create(options = {}) {
+    checkOptions('GpuGradNorm.create', options, ['device', 'powerPreference']);
+    const { device, powerPreference } = options;
+    if (device === undefined) return new GpuGradNorm(contextOf(await requestDevice(powerPreference)), true);
+    if (typeof device?.createComputePipeline !== 'function') {
+      throw new TypeError(`device is ${describe(device)}; expected a GPUDevice`);
+    }
+    return new GpuGradNorm(contextOf(device), false);
+  }
+
+  /** The device on which the buffers must be. */
+  get device() {
+    return this.#context.device;
+  }
+
+  /**
+   * Prepares measuring and clipping a list of tensors. Buffers are read when a step runs, not now.
+   * @param {GpuGradients} tensors
+   * @returns {GpuPlan}
+   * @throws {TypeError} on what is no tensor in a buffer, naming its place
+   * @throws {Error} if this was destroyed or the device lost
+   */
+  plan(tensors) {
+    this.#checkUsable();
+    const plan = new GpuPlan(this.#context, collectTensors(tensors), () => this.#plans.delete(plan));
+    this.#plans.add(plan);
+    return plan;
+  }
+
+  /**
+   * The norm of gradients of which some are in buffers and some in arrays: each is reduced where it is, and the exact
+   * sums are added by the core. As gradNorm otherwise. Makes a plan each time; measure what is always in the same
+   * buffers with a plan of your own.
+   * @param {import('./tensors.js').MixedGradients} gradients
+   * @param {number} [normType]
+   * @returns {Promise<number>}
+   * @throws {TypeError | RangeError | Error} as gradNorm and plan
+   */
+  async gradNorm(gradients, normType = 2) {
+    if (arguments.length === 0) throw new TypeError('gradNorm was called without gradients');
+    checkNormType(normType);
+    this.#checkUsable();
+    const { tensors, rest } = separate(gradients);
+    const accumulator = new NormAccumulator(normType);
+    if (tensors.length === 0) return accumulator.add(/** @type {any} */ (rest)).norm;
+    const plan = new GpuPlan(this.#context, tensors, () => this.#plans.delete(plan));
+    this.#plans.add(plan);
+    try {
+      // The GPU works while the CPU does.
+      const [, part] = await Promise.all([
+        Promise.resolve().then(() => accumulator.add(/** @type {any} */ (rest))),
+        plan.accumulate(normType),
+      ]);
+      return accumulator.merge(part).norm;
+    } finally {
+      plan.destroy();
+    }
+  }
+
+  /** Destroys all plans, and the device if it was requested here. What is under way rejects. */
+  destroy() {
+    if (this.#isDestroyed) return;
+    this.#isDestroyed = true;
+    for (const plan of [...this.#plans]) plan.destroy();
+    if (this.#ownsDevice) this.#context.device.destroy();
+  }
+
+  #checkUsable() {
+    if (this.#isDestroyed) throw new Error('gradnorm: this GpuGradNorm was destroyed');
+    this.#context.checkAlive();
+  }
+}
+
+/**
+ * A device with the adapter's own limits for what decides how much fits into a dispatch.
+ * @param {'low-power' | 'high-performance'} [powerPreference]
+ * @returns {Promise<GpuDevice>}
+ */
+async function requestDevice(powerPreference) {
+  const gpu = globalThis.navigator?.gpu;
+  if (gpu === undefined) {
+    throw new Error(
+      'gradnorm: there is no WebGPU here (navigator.gpu); expected a browser that has it, or a device',
+    );
+  }
+  const adapter = await gpu.requestAdapter(powerPreference === undefined ? {} : { powerPreference });
+  if (adapter === null) throw new Error('gradnorm: WebGPU has no adapter for this machine');
+  const { limits, features } = adapter;
+  return adapter.requestDevice({
+    label: 'gradnorm',
+    requiredFeatures: features.has('subgroups') ? [/** @type {any} */ ('subgroups')] : [],
+    requiredLimits: {
+      maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
+      maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+      maxBufferSize: limits.maxBufferSize,
+    },
+  });
+}

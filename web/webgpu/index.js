@@ -1,0 +1,13 @@
+// web/webgpu/index.js: the entry point `gradnorm/webgpu`. Hands its names on.
+
+/**
+ * @typedef {import('./gpu-grad-norm.js').GpuOptions} GpuOptions
+ * @typedef {import('./plan.js').GpuClipOptions} GpuClipOptions
+ * @typedef {import('./plan.js').GpuClipStep} GpuClipStep
+ * @typedef {import('./tensors.js').GpuGradient} GpuGradient
+ * @typedef {import('./tensors.js').GpuGradients} GpuGradients
+ * @typedef {import('./tensors.js').MixedGradients} MixedGradients
+ */
+
+export { GpuGradNorm } from './gpu-grad-norm.js';
+export { GpuPlan } from './plan.js';

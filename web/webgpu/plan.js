@@ -1,0 +1,389 @@
+// web/webgpu/plan.js: GpuPlan, the verbs of the API for a fixed list of tensors in buffers. Encodes what web/webgpu/work.js
+// prepared, and gives what comes back to the core.
+import { checkChoice, checkNormType, checkNotNegative, checkOptions } from '../arguments.js';
+import { describe } from '../errors.js';
+import { GradientError, gradReport, NormAccumulator } from '../index.js';
+import { COPY_SRC, FLAG_INFINITY, FLAG_NAN, RESULT_WORDS, STORAGE, TOTAL_AT, UNIFORM } from './constants.js';
+import { bufferError, checkSubmission, waitForLoss } from './failures.js';
+import { rangesToWrite } from './jobs.js';
+import { kindOf, LARGEST_REAL_POWER, parametersOf, POLICIES, SMALLEST_REAL_POWER } from './powers.js';
+import { addReadBack, readBack } from './read-back.js';
+import { Ring } from './ring.js';
+import { readTotal, stateOf } from './totals.js';
+import { Measuring, Rewriting } from './work.js';
+
+/**
+ * @typedef {import('./types.js').GpuBuffer} GpuBuffer
+ * @typedef {import('./types.js').GpuCommandEncoder} GpuCommandEncoder
+ * @typedef {import('./types.js').GpuComputePassEncoder} GpuComputePassEncoder
+ * @typedef {import('./context.js').Context} Context
+ * @typedef {import('./tensors.js').GpuTensor} GpuTensor
+ * @typedef {import('./ring.js').Slot} Slot
+ * @typedef {import('./totals.js').Total} Total
+ */
+
+/**
+ * @typedef {object} GpuClipOptions
+ * @property {number} [normType]  p: 1 or more up to 64, 0.5 up to 1, or Infinity; 2 if left out
+ * @property {number} [eps]       added to the norm when it divides: 1e-6 if left out
+ * @property {'propagate' | 'throw' | 'skip' | 'zero'} [nonfinite]  as for clipGradNorm; under 'throw' the gradients
+ *   stay as they are and norm() rejects
+ * @property {GpuCommandEncoder} [encoder]  yours, outside of a pass: the step is added to it, and you submit it
+ */
+
+/**
+ * A step of clipping that was submitted, or encoded into your encoder.
+ * @typedef {object} GpuClipStep
+ * @property {GpuBuffer} result  the plan's result buffer, usable as STORAGE, UNIFORM or COPY_SRC; 64 bytes, of which yours are
+ *   the first 16: flags (u32; 1: NaN, 2: infinity, 4: the gradients were rewritten), the norm before (f32), the
+ *   coefficient that they were multiplied by (f32, 1 if they were not), and 0. Later steps of the plan overwrite it, in
+ *   the order of the queue.
+ * @property {() => Promise<number>} norm  the norm before. Call it after submitting your encoder, and before seven more
+ *   steps of this plan.
+ */
+
+const DEFAULT_EPS = 1e-6;
+
+/**
+ * A list of tensors in buffers, with everything that measuring and clipping them needs: made once, used every step.
+ */
+export class GpuPlan {
+  #context;
+  #forget;
+  #tensors;
+  #ranges;
+  #elements;
+  #result;
+  #ring;
+  #measuring;
+  /** @type {Rewriting | null} */
+  #rewriting = null;
+  #isDestroyed = false;
+  /** @type {Promise<Error | null>} */
+  #creation;
+
+  /**
+   * @param {Context} context
+   * @param {GpuTensor[]} tensors
+   * @param {() => void} forget  called when the plan is destroyed
+   */
+  constructor(context, tensors, forget) {
+    context.checkAlive();
+    this.#forget = forget;
+    this.#context = context;
+    this.#tensors = tensors;
+    this.#ranges = tensors.filter(({ length }) => length > 0);
+    this.#elements = tensors.reduce((sum, { length }) => sum + length, 0);
+    const { device } = context;
+    this.#result = device.createBuffer({
+      label: 'gradnorm result',
+      size: 4 * RESULT_WORDS,
+      usage: STORAGE | UNIFORM | COPY_SRC,
+    });
+    device.pushErrorScope('validation');
+    this.#ring = new Ring(context);
+    this.#measuring = new Measuring(context, this.#ranges, this.#result);
+    this.#creation = this.#failureOf(device.popErrorScope());
+  }
+
+  /** How many elements the tensors have. */
+  get count() {
+    return this.#elements;
+  }
+
+  /**
+   * The global p-norm of all tensors, as gradNorm computes it. Relative error at most 2^-23 for p = 1, 2, 3, 4 and
+   * Infinity, 4e-6 for other p in [0.5, 64]. For any other p the tensors are read back, through a buffer of 4 MiB, and the
+   * CPU computes it within 2^-23; their buffers need usage COPY_SRC then. For p = 1, 2 and Infinity every device gives
+   * the same bits.
+   * @param {number} [normType]  p: any number > 0, Infinity included; 2 if left out
+   * @returns {Promise<number>}
+   * @throws {TypeError | RangeError} if normType is no number or not > 0
+   * @throws {Error} if a buffer cannot be used, the plan was destroyed or the device lost
+   */
+  async gradNorm(normType = 2) {
+    return (await this.accumulate(normType)).norm;
+  }
+
+  /**
+   * The tensors' part of a norm, to merge with others.
+   * @param {number} [normType]
+   * @returns {Promise<NormAccumulator>}
+   */
+  async accumulate(normType = 2) {
+    checkNormType(normType);
+    this.#checkUsable();
+    const kind = kindOf(normType);
+    if (kind === null) return this.#accumulateOnCpu(normType);
+    const slot = this.#ring.take();
+    const failure = this.#submit('gradnorm gradNorm', slot, (pass) => {
+      if (kind === 'real') this.#writeParameters(slot, parametersOf({ normType }));
+      this.#measuring.encode(pass, kind, slot.parameterGroup);
+    });
+    const words = await this.#read(slot, failure);
+    const total = readTotal(words.subarray(TOTAL_AT));
+    return NormAccumulator.fromJSON(stateOf(total, this.#elements, normType));
+  }
+
+  /**
+   * Scales the tensors in place so that their p-norm is at most maxNorm, with no readback in between: the GPU decides.
+   *
+   *     g = g * maxNorm / (norm + eps)   if norm > maxNorm; otherwise nothing is written
+   *
+   * The coefficient is a float32 rounded down, of a norm within 2^-31 (p = 1, 2, 3, 4, Infinity; other p: 2^-18); each
+   * product is exact and rounded once to nearest even, subnormals included. The same bits on every device for
+   * p = 1, 2 and Infinity.
+   * @param {number} maxNorm  a number >= 0 or Infinity
+   * @param {GpuClipOptions} [options]
+   * @returns {GpuClipStep}
+   * @throws {TypeError} if an argument is of the wrong type, or two tensors share only a part of their bytes
+   * @throws {RangeError} if maxNorm, eps or normType is out of range
+   * @throws {Error} if the plan was destroyed or the device lost
+   */
+  clipGradNorm(maxNorm, options = {}) {
+    checkOptions('clipGradNorm', options, ['normType', 'eps', 'nonfinite', 'encoder']);
+    const { normType = 2, eps = DEFAULT_EPS, nonfinite = 'propagate', encoder } = options;
+    checkNotNegative('maxNorm', maxNorm, 'or Infinity');
+    checkNotNegative('eps', eps, 'and finite');
+    checkChoice('nonfinite', nonfinite, ['propagate', 'throw', 'skip', 'zero']);
+    const kind = checkKind(normType);
+    checkEncoder(encoder);
+    this.#checkUsable();
+    const rewriting = this.#writable();
+    const slot = this.#ring.take();
+    const failure = this.#submit(
+      'gradnorm clipGradNorm',
+      slot,
+      (pass) => {
+        this.#writeParameters(slot, parametersOf({ normType, maxNorm, eps, nonfinite }));
+        this.#measuring.encode(pass, kind, slot.parameterGroup);
+        this.#measuring.encodeDecision(pass, kind, slot.parameterGroup);
+        if (maxNorm !== Infinity || POLICIES[nonfinite] === POLICIES.zero) rewriting.encodeScale(pass);
+      },
+      encoder,
+    );
+    return this.#step(slot, failure, normType, nonfinite);
+  }
+
+  /**
+   * Clamps every element to [-clipValue, clipValue] in place, the limit rounded to the nearest value of the
+   * element's type. NaN stays NaN. Nothing is read back; that something is wrong with a buffer is only seen by the next
+   * norm.
+   * @param {number} clipValue  a number >= 0 or Infinity
+   * @param {{ encoder?: GpuCommandEncoder }} [options]  encoder: as for clipGradNorm
+   * @returns {void}
+   * @throws {TypeError | RangeError | Error} as clipGradNorm
+   */
+  clipGradValue(clipValue, options = {}) {
+    checkOptions('clipGradValue', options, ['encoder']);
+    checkNotNegative('clipValue', clipValue, 'or Infinity');
+    checkEncoder(options.encoder);
+    this.#checkUsable();
+    const rewriting = this.#writable();
+    if (clipValue === Infinity) return;
+    const slot = this.#ring.take();
+    const encode = (/** @type {GpuComputePassEncoder} */ pass) => {
+      this.#writeParameters(slot, parametersOf({ normType: 2, clipValue }));
+      rewriting.encodeClamp(pass, slot.parameterGroup);
+    };
+    const failure = this.#submit('gradnorm clipGradValue', null, encode, options.encoder);
+    this.#creation = Promise.all([this.#creation, failure]).then(([before, now]) => before ?? now);
+  }
+
+  /**
+   * The health of all tensors and of each, as gradReport. The tensors are read back and the CPU looks at them, so
+   * this is for the step where something is wrong, not for every one; their buffers need usage COPY_SRC.
+   * @param {{ normType?: number }} [options]  p: any number > 0, Infinity included; 2 if left out
+   * @returns {Promise<import('../index.js').GradReport>}
+   * @throws {TypeError | RangeError | Error} as gradNorm
+   */
+  async report(options = {}) {
+    checkOptions('report', options, ['normType']);
+    checkNormType(options.normType ?? 2);
+    this.#checkUsable();
+    /** @type {Map<string, import('./read-back.js').Elements>} */
+    const copies = new Map();
+    await this.#onCpu(async (tensor) => copies.set(tensor.name, await readBack(this.#context, tensor)));
+    return gradReport(copies, options);
+  }
+
+  /**
+   * Gives the GPU's memory back. What is under way rejects.
+   */
+  destroy() {
+    if (this.#isDestroyed) return;
+    this.#isDestroyed = true;
+    this.#forget();
+    this.#ring.destroy();
+    this.#measuring.destroy();
+    this.#rewriting?.destroy();
+    this.#result.destroy();
+  }
+
+  /**
+   * @param {Slot} slot
+   * @param {Promise<Error | null>} failure
+   * @param {number} normType
+   * @param {string} nonfinite
+   * @returns {GpuClipStep}
+   */
+  #step(slot, failure, normType, nonfinite) {
+    const { use } = slot;
+    /** @type {Promise<number> | null} */
+    let norm = null;
+    const read = async () => {
+      if (slot.use !== use) {
+        throw new Error(
+          'gradnorm: the result of this step was overwritten; expected norm() to be called before seven more',
+        );
+      }
+      const words = await this.#read(slot, failure);
+      const total = readTotal(words.subarray(TOTAL_AT));
+      if (nonfinite === 'throw' && (words[0] & (FLAG_NAN | FLAG_INFINITY)) !== 0)
+        throw this.#nonfiniteError(total);
+      return NormAccumulator.fromJSON(stateOf(total, this.#elements, normType)).norm;
+    };
+    return { result: this.#result, norm: () => (norm ??= read()) };
+  }
+
+  /** @param {Total} total */
+  #nonfiniteError({ offender }) {
+    const { job, position, value } = /** @type {import('./totals.js').Offender} */ (offender);
+    const { jobs, firstElements } = this.#measuring.schedule;
+    const { place, name } = this.#ranges[jobs[4 * job + 3]];
+    const index = firstElements[job] + position;
+    return new GradientError(
+      `${place} has the value ${value} at index ${index}; expected finite gradients; nothing was clipped`,
+      { tensor: name, index, value },
+    );
+  }
+
+  /**
+   * @param {Slot} slot
+   * @param {ArrayBuffer} parameters
+   */
+  #writeParameters(slot, parameters) {
+    this.#context.device.queue.writeBuffer(slot.parameters, 0, parameters);
+  }
+
+  /**
+   * One pass, into the user's encoder or into one of our own that is submitted.
+   * @param {string} label
+   * @param {Slot | null} slot  to copy the result to
+   * @param {(pass: GpuComputePassEncoder) => void} encode
+   * @param {GpuCommandEncoder} [encoder]
+   * @returns {Promise<Error | null>}  what was wrong with it
+   */
+  #submit(label, slot, encode, encoder) {
+    const { device } = this.#context;
+    device.pushErrorScope('validation');
+    const target = encoder ?? device.createCommandEncoder({ label });
+    const pass = target.beginComputePass({ label });
+    encode(pass);
+    pass.end();
+    if (slot !== null) target.copyBufferToBuffer(this.#result, 0, slot.readback, 0, 4 * RESULT_WORDS);
+    if (encoder === undefined) device.queue.submit([target.finish()]);
+    return this.#failureOf(device.popErrorScope());
+  }
+
+  /**
+   * @param {Promise<{ message: string } | null>} scope
+   * @returns {Promise<Error | null>}
+   */
+  async #failureOf(scope) {
+    const error = await scope.catch(() => null); // the device is lost, which others say better
+    return error === null ? null : bufferError(this.#context, this.#ranges, error.message);
+  }
+
+  /**
+   * @param {Slot} slot
+   * @param {Promise<Error | null>} submission
+   * @returns {Promise<Uint32Array>}
+   */
+  async #read(slot, submission) {
+    slot.isBusy = true;
+    try {
+      this.#checkUsable();
+      const mapping = slot.readback.mapAsync(1);
+      const failure = await checkSubmission([this.#creation, submission], mapping);
+      if (failure !== null) throw failure;
+      const words = new Uint32Array(slot.readback.getMappedRange().slice(0));
+      slot.readback.unmap();
+      return words;
+    } catch (error) {
+      await waitForLoss(this.#context);
+      this.#checkUsable();
+      throw error;
+    } finally {
+      if (!this.#isDestroyed && slot.readback.mapState !== 'unmapped') slot.readback.unmap();
+      slot.isBusy = false;
+    }
+  }
+
+  /** @param {number} normType */
+  async #accumulateOnCpu(normType) {
+    const accumulator = new NormAccumulator(normType);
+    await this.#onCpu((tensor) => addReadBack(this.#context, tensor, accumulator));
+    return accumulator;
+  }
+
+  /** @param {(tensor: GpuTensor) => Promise<unknown>} read  one after the other */
+  async #onCpu(read) {
+    try {
+      const failure = await this.#creation;
+      if (failure !== null) throw failure;
+      for (const tensor of this.#tensors) await read(tensor);
+    } catch (error) {
+      await waitForLoss(this.#context);
+      this.#checkUsable();
+      throw error;
+    }
+  }
+
+  /** What rewriting needs, made at the first step that does. */
+  #writable() {
+    if (this.#rewriting === null) {
+      const { device } = this.#context;
+      const ranges = rangesToWrite(this.#ranges, (first, second) => {
+        const [one, other] = [this.#ranges[first], this.#ranges[second]];
+        return new TypeError(
+          `${other.place} overlaps ${one.place} in its buffer; ` +
+            'to be clipped, expected tensors that share all of their bytes or none',
+        );
+      });
+      device.pushErrorScope('validation');
+      this.#rewriting = new Rewriting(this.#context, ranges, this.#result);
+      const failure = this.#failureOf(device.popErrorScope());
+      this.#creation = Promise.all([this.#creation, failure]).then(([before, now]) => before ?? now);
+    }
+    return this.#rewriting;
+  }
+
+  /** @throws {Error} if the plan was destroyed or the device lost */
+  #checkUsable() {
+    this.#context.checkAlive();
+    if (this.#isDestroyed) throw new Error('gradnorm: this plan was destroyed');
+  }
+}
+
+/** @param {unknown} normType */
+function checkKind(normType) {
+  checkNormType(normType);
+  const kind = kindOf(/** @type {number} */ (normType));
+  if (kind === null) {
+    throw new RangeError(
+      `normType is ${normType}; to clip on the GPU, expected a number from ${SMALLEST_REAL_POWER} ` +
+        `to ${LARGEST_REAL_POWER}, or Infinity`,
+    );
+  }
+  return kind;
+}
+
+/** @param {unknown} encoder */
+function checkEncoder(encoder) {
+  if (encoder === undefined) return;
+  const given = /** @type {Partial<GpuCommandEncoder> | null} */ (encoder);
+  if (typeof given?.beginComputePass !== 'function') {
+    throw new TypeError(`encoder is ${describe(encoder)}; expected a GPUCommandEncoder`);
+  }
+}

@@ -1,0 +1,75 @@
+// web/webgpu/totals.js: from the words that the GPU wrote to the state of a partial, which the core merges and takes
+// the root of. Pure.
+import { ELEMENTS, emptyState, FLAGS, INFINITY, jsonOf, LARGEST, NAN, TOP, TOTALS } from '../state.js';
+import { TOTAL_SHIFT } from './constants.js';
+
+/** @typedef {import('../state.js').NormAccumulatorState} NormAccumulatorState */
+
+const FLOAT_INFINITY = 0x7f800000;
+const NONE = 0xffffffff;
+
+/**
+ * A sum of powers, exact; and the first element that is not finite.
+ * @typedef {object} Total
+ * @property {number} largestBits  the largest magnitude, as a float32
+ * @property {bigint} sum
+ * @property {number} exponent     the sum counts units of 2^exponent
+ * @property {Offender | null} offender
+ */
+
+/**
+ * @typedef {object} Offender
+ * @property {number} job
+ * @property {number} position  in the job
+ * @property {number} value     NaN, Infinity or -Infinity
+ */
+
+/**
+ * @param {Uint32Array} words  a total; web/webgpu/merge-shader.js says what is in it
+ * @returns {Total}
+ */
+export function readTotal(words) {
+  const [largestBits, exponent, job, position, bits, s0, s1, s2, s3] = words;
+  const sum = (((((BigInt(s3) << 32n) | BigInt(s2)) << 32n) | BigInt(s1)) << 32n) | BigInt(s0);
+  const offender = job === NONE ? null : { job, position, value: floatOf(bits) };
+  return { largestBits, sum, exponent: (exponent | 0) - TOTAL_SHIFT, offender };
+}
+
+/**
+ * @param {Total} total
+ * @param {number} elements  how many there are
+ * @param {number} normType
+ * @returns {NormAccumulatorState}
+ */
+export function stateOf({ largestBits, sum, exponent }, elements, normType) {
+  const words = emptyState();
+  const numbers = new Float64Array(words.buffer);
+  numbers[ELEMENTS] = elements;
+  if (largestBits < FLOAT_INFINITY) numbers[LARGEST] = floatOf(largestBits);
+  if (largestBits > FLOAT_INFINITY) words[FLAGS] = NAN;
+  if (largestBits === FLOAT_INFINITY) words[FLAGS] = INFINITY;
+  if (sum > 0n) writeSum(words, sum, exponent);
+  return jsonOf(words, normType);
+}
+
+/**
+ * Digits to the base 2^32, the first of them not zero; what is below the fifth is dropped, as the core does.
+ * @param {BigUint64Array} words
+ * @param {bigint} sum
+ * @param {number} exponent
+ */
+function writeSum(words, sum, exponent) {
+  const digitOfUnit = Math.floor(exponent / 32);
+  const aligned = sum << BigInt(exponent - 32 * digitOfUnit);
+  const digits = Math.ceil(aligned.toString(2).length / 32);
+  words[TOP] = BigInt.asUintN(64, BigInt(digitOfUnit + digits - 1));
+  for (let i = 0; i < TOTALS; ++i) {
+    const digit = digits - 1 - i;
+    if (digit >= 0) words[i] = (aligned >> BigInt(32 * digit)) & 0xffffffffn;
+  }
+}
+
+/** @param {number} bits */
+function floatOf(bits) {
+  return new Float32Array(Uint32Array.of(bits).buffer)[0];
+}
