@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { gradNorm, NormAccumulator } from 'gradnorm';
-import { BLOCK, createRandom, hex, NORM_TYPES } from './accuracy.js';
+import { BLOCK, createRandom, hex, NORM_TYPES, shuffled } from './accuracy.js';
 import { exactPowerSum, toNumber } from './oracle.js';
 import { runNode } from './support.js';
 
@@ -59,20 +59,6 @@ function makeGradients(seed, greatest = Infinity) {
     make(lengths[(k * 5 + seed) % lengths.length], random),
   );
   return shuffled(gradients, random);
-}
-
-/**
- * @template T
- * @param {readonly T[]} list
- * @param {() => number} random
- */
-function shuffled(list, random) {
-  const result = [...list];
-  for (let i = result.length - 1; i > 0; --i) {
-    const j = Math.floor(random() * (i + 1));
-    [result[i], result[j]] = [result[j], result[i]];
-  }
-  return result;
 }
 
 /**

@@ -98,3 +98,18 @@ export function createRandom(seed) {
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   };
 }
+
+/**
+ * The items in a random order.
+ * @template T
+ * @param {readonly T[]} list
+ * @param {() => number} random
+ */
+export function shuffled(list, random) {
+  const result = [...list];
+  for (let i = result.length - 1; i > 0; --i) {
+    const j = Math.floor(random() * (i + 1));
+    [result[i], result[j]] = [result[j], result[i]];
+  }
+  return result;
+}

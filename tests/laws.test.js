@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gradNorm } from 'gradnorm';
-import { BLOCK, createRandom, hex, makeArray, NORM_TYPES, promisedBound } from './accuracy.js';
+import { BLOCK, createRandom, hex, makeArray, NORM_TYPES, promisedBound, shuffled } from './accuracy.js';
 
 const ALL = [...NORM_TYPES, 0.3, 2.7, 66.6, 12345.678];
 
@@ -48,20 +48,6 @@ function makeHalves(dtype, length, random) {
 function cut(gradient, start, end) {
   if ('dtype' in gradient) return { data: gradient.data.subarray(start, end), dtype: gradient.dtype };
   return gradient.subarray(start, end);
-}
-
-/**
- * @template T
- * @param {readonly T[]} list
- * @param {() => number} random
- */
-function shuffled(list, random) {
-  const result = [...list];
-  for (let i = result.length - 1; i > 0; --i) {
-    const j = Math.floor(random() * (i + 1));
-    [result[i], result[j]] = [result[j], result[i]];
-  }
-  return result;
 }
 
 test('order: any permutation of the tensors gives the same bits', () => {

@@ -4,19 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { appendFileSync, cpSync, existsSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { test } from 'node:test';
+import { INPUTS } from '../tools/build.js';
 import { makeTemporaryFolder, ROOT, runNode } from './support.js';
-
-/** What the build reads (tools/build.js). */
-const INPUTS = [
-  'CMakeLists.txt',
-  'bindings',
-  'package-lock.json',
-  'package.json',
-  'src',
-  'tools',
-  'tsconfig.json',
-  'web',
-];
 
 const NO_STEP = '» dist/ is built\n';
 const ALL_STEPS =

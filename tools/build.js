@@ -5,7 +5,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { findProgram, npmTool, ROOT, runQuietly, say } from './steps.js';
 
-const INPUTS = [
+/** What the build reads. */
+export const INPUTS = [
   'CMakeLists.txt',
   'bindings',
   'package-lock.json',

@@ -4,21 +4,7 @@ import { checkNormType } from './arguments.js';
 import { collect } from './collect.js';
 import { describe } from './errors.js';
 import { finish, mergeInto, reduceInto } from './reduce.js';
-import {
-  checksum,
-  ELEMENTS,
-  emptyState,
-  EMPTY_TOP,
-  FLAGS,
-  INFINITY,
-  jsonOf,
-  KIND,
-  LARGEST,
-  NAN,
-  TOP,
-  TOTALS,
-  VERSION,
-} from './state.js';
+import { checksum, ELEMENTS, emptyState, jsonOf, KIND, TOTALS, VERSION, wordsOf } from './state.js';
 
 /**
  * @typedef {import('./collect.js').Gradients} Gradients
@@ -136,14 +122,8 @@ export class NormAccumulator {
   static fromJSON(state) {
     const given = checkState(state);
     const accumulator = new NormAccumulator(given.normType === 'Infinity' ? Infinity : given.normType);
-    const words = accumulator.#state;
-    const numbers = new Float64Array(words.buffer);
-    given.totals.forEach((total, i) => (words[i] = BigInt(`0x${total}`)));
-    words[TOP] = BigInt.asUintN(64, given.top === null ? EMPTY_TOP : BigInt(given.top));
-    numbers[ELEMENTS] = given.elements;
-    numbers[LARGEST] = given.largest;
-    words[FLAGS] = (given.nan ? NAN : 0n) | (given.infinity ? INFINITY : 0n);
-    const check = checksum(words, accumulator.#normType);
+    accumulator.#state.set(wordsOf(given));
+    const check = checksum(accumulator.#state, accumulator.#normType);
     if (check !== given.check) throw notAState('check', given.check, `"${check}", which fits the rest`);
     return accumulator;
   }

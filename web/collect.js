@@ -2,7 +2,7 @@
 // before web/reduce.js, and with web/aliases.js the only place that throws on gradients. All of the user's code
 // (getters, iterators, proxies) runs here, so that nothing can interrupt or re-enter a reduction.
 import { DTYPE_NAMES, dtypeOf, GRADIENT_TYPES_IN_WORDS, halfDtypeOf } from './dtypes.js';
-import { describe, tagOf } from './errors.js';
+import { describe, placeIn, tagOf } from './errors.js';
 import { isDetached, lengthOf, typedArrayName } from './typed-array.js';
 
 /**
@@ -294,11 +294,7 @@ function mistake(parent, key, got, expected) {
 function nameOf(parent, key) {
   if (parent === null) return 'gradients';
   const prefix = nameOf(parent.parent, parent.key);
-  if (key === GRAD) return `${prefix}.grad`;
-  if (typeof key !== 'string') return `${prefix}[${typeof key === 'object' ? describe(key) : String(key)}]`;
-  return /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(key)
-    ? `${prefix}.${key}`
-    : `${prefix}[${JSON.stringify(key)}]`;
+  return key === GRAD ? `${prefix}.grad` : placeIn(prefix, key);
 }
 
 /**

@@ -84,18 +84,13 @@ export function isWritable(dtype) {
 }
 
 /**
- * The value of half-precision bits.
+ * The value of half-precision bits that are not finite.
  * @param {number} bits  16 of them
  * @param {number} dtype  FLOAT16 or BFLOAT16
- * @returns {number}
+ * @returns {number}  NaN, Infinity or -Infinity
  */
-export function halfToNumber(bits, dtype) {
-  const fractionBits = dtype === FLOAT16 ? 10 : 7;
-  const largestExponent = dtype === FLOAT16 ? 31 : 255;
-  const sign = bits >= 0x8000 ? -1 : 1;
-  const exponent = (bits & 0x7fff) >> fractionBits;
-  const fraction = (bits & ((1 << fractionBits) - 1)) / 2 ** fractionBits;
-  if (exponent === largestExponent) return fraction === 0 ? sign * Infinity : NaN;
-  const bias = largestExponent >> 1;
-  return exponent === 0 ? sign * fraction * 2 ** (1 - bias) : sign * (1 + fraction) * 2 ** (exponent - bias);
+export function nonfiniteHalf(bits, dtype) {
+  const infinity = dtype === FLOAT16 ? 0x7c00 : 0x7f80;
+  if ((bits & 0x7fff) !== infinity) return NaN;
+  return bits === infinity ? Infinity : -Infinity;
 }

@@ -56,6 +56,19 @@ export function tagOf(value) {
   return Object.prototype.toString.call(value).slice(8, -1);
 }
 
+/**
+ * The place of an item as the user would write it: place.key, place[3] or place["fc1/weight"].
+ * @param {string} place  of the container
+ * @param {unknown} key
+ * @returns {string}
+ */
+export function placeIn(place, key) {
+  if (typeof key !== 'string') return `${place}[${typeof key === 'object' ? describe(key) : String(key)}]`;
+  return /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(key)
+    ? `${place}.${key}`
+    : `${place}[${JSON.stringify(key)}]`;
+}
+
 /** @param {object} value */
 function describeObject(value) {
   const name = typedArrayName(value) ?? className(value);

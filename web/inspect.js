@@ -1,6 +1,6 @@
 // web/inspect.js: tensors to summaries, a row each and one for all of them, for web/report.js; and the first
 // element that is not finite, for those who throw. Stands beside web/reduce.js in the pipeline.
-import { BFLOAT16, BYTE_SHIFTS, FLOAT16, halfToNumber } from './dtypes.js';
+import { BFLOAT16, BYTE_SHIFTS, FLOAT16, nonfiniteHalf } from './dtypes.js';
 import { copyIn } from './staging.js';
 import { uint16ViewOf } from './typed-array.js';
 import { getCore } from './wasm.js';
@@ -54,14 +54,14 @@ export function findNonfinite(tensors) {
 }
 
 /**
- * The value of an element.
+ * The value of an element that is not finite.
  * @param {Tensor} tensor
  * @param {number} index
  * @returns {number}
  */
 export function valueAt({ array, dtype }, index) {
   if (dtype !== FLOAT16 && dtype !== BFLOAT16) return array[index];
-  return halfToNumber(uint16ViewOf(array)[index], dtype);
+  return nonfiniteHalf(uint16ViewOf(array)[index], dtype);
 }
 
 /**

@@ -2,7 +2,7 @@
 // the tensors into the core's staging area and calls it once each time the area is full.
 import { BYTE_SHIFTS } from './dtypes.js';
 import { copyIn } from './staging.js';
-import { getCore } from './wasm.js';
+import { getCore, WORDS_PER_SEGMENT } from './wasm.js';
 
 /**
  * @typedef {import('./collect.js').Tensor} Tensor
@@ -11,7 +11,6 @@ import { getCore } from './wasm.js';
 
 // The core loads 16 bytes at a time.
 const ALIGNMENT = 16;
-const WORDS_PER_SEGMENT = 3;
 
 /**
  * The p-norm of the tensors as if they were one vector. The tensors are read, never written.

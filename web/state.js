@@ -28,8 +28,8 @@ export const TOP = 5;
 export const ELEMENTS = 6;
 export const LARGEST = 7;
 export const FLAGS = 8;
-const WORDS = 9;
-export const EMPTY_TOP = -(2n ** 63n);
+export const WORDS = 9;
+const EMPTY_TOP = -(2n ** 63n);
 export const NAN = 1n;
 export const INFINITY = 2n;
 
@@ -60,6 +60,22 @@ export function jsonOf(words, normType) {
     totals: Array.from(words.subarray(0, TOTALS), (total) => total.toString(16)),
     check: checksum(words, normType),
   };
+}
+
+/**
+ * The words that jsonOf was given; whoever calls checks the state and its checksum.
+ * @param {NormAccumulatorState} state
+ * @returns {BigUint64Array}
+ */
+export function wordsOf({ elements, largest, nan, infinity, top, totals }) {
+  const words = emptyState();
+  const numbers = new Float64Array(words.buffer);
+  totals.forEach((total, i) => (words[i] = BigInt(`0x${total}`)));
+  if (top !== null) words[TOP] = BigInt.asUintN(64, BigInt(top));
+  numbers[ELEMENTS] = elements;
+  numbers[LARGEST] = largest;
+  words[FLAGS] = (nan ? NAN : 0n) | (infinity ? INFINITY : 0n);
+  return words;
 }
 
 /**

@@ -3,6 +3,7 @@
 import { bind } from './embind.js';
 import { describe, tagOf } from './errors.js';
 import { readDefault, readDefaultSync } from './source-inline.js';
+import { WORDS } from './state.js';
 import { readResponse, readUrl } from './url.js';
 
 /**
@@ -29,8 +30,7 @@ import { readResponse, readUrl } from './url.js';
 
 // Those of bindings.cpp.
 const INTERFACE_VERSION = 2;
-const WORDS_PER_SEGMENT = 3;
-const WORDS_OF_STATE = 9;
+export const WORDS_PER_SEGMENT = 3;
 const NUMBERS_OF_SUMMARY = 10;
 
 /** @type {Core | null} */
@@ -217,7 +217,7 @@ function coreOf(bindings, buffer) {
     float32: new Float32Array(buffer, stagingAddress, stagingBytes / Float32Array.BYTES_PER_ELEMENT),
     float64: new Float64Array(buffer, stagingAddress, stagingBytes / Float64Array.BYTES_PER_ELEMENT),
     segments: new Uint32Array(buffer, segmentTableAddress, WORDS_PER_SEGMENT * maxSegments),
-    state: new BigUint64Array(buffer, bindings.stateAddress, WORDS_OF_STATE),
+    state: new BigUint64Array(buffer, bindings.stateAddress, WORDS),
     summary: new Float64Array(buffer, bindings.summaryAddress, NUMBERS_OF_SUMMARY),
   };
 }

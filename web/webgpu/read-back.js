@@ -1,6 +1,6 @@
 // web/webgpu/read-back.js: tensors from the GPU to the CPU, for powers that the GPU does not compute. A piece at a time, through one
 // buffer.
-import { BFLOAT16, COPY_DST, COPY_SRC, FLOAT16, MAP_READ } from './constants.js';
+import { COPY_DST, COPY_SRC, FLOAT16, FLOAT32, MAP_READ } from './constants.js';
 import { bytesPerElement } from './jobs.js';
 
 /**
@@ -89,9 +89,6 @@ async function readPieces({ device }, { buffer, dtype, offset, length, place }, 
  * @returns {Elements}
  */
 function elementsOf(bytes, skip, count, dtype) {
-  if (dtype === FLOAT16)
-    return { data: new Uint16Array(bytes, skip, count / 2), dtype: /** @type {const} */ ('float16') };
-  if (dtype === BFLOAT16)
-    return { data: new Uint16Array(bytes, skip, count / 2), dtype: /** @type {const} */ ('bfloat16') };
-  return new Float32Array(bytes, skip, count / 4);
+  if (dtype === FLOAT32) return new Float32Array(bytes, skip, count / 4);
+  return { data: new Uint16Array(bytes, skip, count / 2), dtype: dtype === FLOAT16 ? 'float16' : 'bfloat16' };
 }

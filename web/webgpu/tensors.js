@@ -1,6 +1,6 @@
 // web/webgpu/tensors.js: the door for buffers. Reads what the user passed into a flat list of tensors, like
 // web/collect.js for arrays, and throws on what is wrong with it.
-import { describe } from '../errors.js';
+import { describe, placeIn } from '../errors.js';
 import { STORAGE } from './constants.js';
 import { bytesPerElement, DTYPES } from './jobs.js';
 
@@ -139,17 +139,6 @@ function itemsOf(value) {
   const prototype = Object.getPrototypeOf(value);
   const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
   return isPlain && !ArrayBuffer.isView(value) && !(Symbol.iterator in value) ? Object.entries(value) : null;
-}
-
-/**
- * @param {string} place
- * @param {unknown} key
- */
-function placeIn(place, key) {
-  if (typeof key !== 'string') return `${place}[${typeof key === 'object' ? describe(key) : String(key)}]`;
-  return /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(key)
-    ? `${place}.${key}`
-    : `${place}[${JSON.stringify(key)}]`;
 }
 
 /**
