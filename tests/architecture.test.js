@@ -22,7 +22,12 @@ const WEB_FLOORS = [
   ['web/webgpu/constants.js', 'web/webgpu/types.js'],
   ['web/webgpu/wgsl.js', 'web/webgpu/jobs.js', 'web/webgpu/totals.js'],
   ['web/webgpu/reduce-shader.js', 'web/webgpu/merge-shader.js', 'web/webgpu/tensors.js'],
-  ['web/webgpu/clip-shaders.js', 'web/webgpu/powers.js'],
+  [
+    'web/webgpu/clip-shaders.js',
+    'web/webgpu/health-shader.js',
+    'web/webgpu/powers.js',
+    'web/webgpu/summaries.js',
+  ],
   ['web/webgpu/context.js'],
   ['web/webgpu/failures.js', 'web/webgpu/read-back.js', 'web/webgpu/ring.js', 'web/webgpu/work.js'],
   ['web/webgpu/plan.js'],

@@ -610,16 +610,128 @@ describe('arrays and buffers', () => {
 });
 
 describe('report', () => {
-  test('as gradReport of the same elements under the same names', async () => {
-    const weight = Float32Array.of(1, NaN, 0, -Infinity);
-    const half = Uint16Array.of(0x3c00, 0xbc00, 0);
+  /** @param {import('gradnorm').GradReport} report */
+  const countsOf = ({ tensors, nonfinite, elements, max, zeros, nan, inf }) => ({
+    tensors: tensors.map((row) => ({ ...row, norm: 0, share: 0, meanAbs: 0 })),
+    nonfinite,
+    totals: [elements, max, zeros, nan, inf],
+  });
+
+  /**
+   * @param {number} actual
+   * @param {number} expected
+   * @param {number} bound  relative
+   * @param {string} where
+   */
+  function assertNear(actual, expected, bound, where) {
+    const isNear = Object.is(actual, expected) || Math.abs(actual / expected - 1) <= bound;
+    assert.ok(isNear, `${where}: ${actual}, not ${expected}`);
+  }
+
+  /**
+   * @param {import('gradnorm').GradReport} report
+   * @param {import('gradnorm').GradReport} expected  of the same elements in arrays
+   * @param {string} where
+   */
+  function assertReport(report, expected, where) {
+    assert.deepEqual(countsOf(report), countsOf(expected), where);
+    const bound = boundOf(expected.normType);
+    const rows = [[report, expected], ...report.tensors.map((row, i) => [row, expected.tensors[i]])];
+    for (const [row, other] of /** @type {any[]} */ (rows)) {
+      const place = `${where}, ${row.name ?? 'total'}, p = ${expected.normType}`;
+      assertNear(row.norm, other.norm, 2 * bound, `${place}: norm`);
+      assertNear(row.meanAbs, other.meanAbs, 2 ** -21, `${place}: meanAbs`);
+      if (row.share === undefined || Number.isNaN(other.share)) {
+        assert.ok(Number.isNaN(row.share ?? NaN), `${place}: share ${row.share}`);
+      } else {
+        assert.ok(Math.abs(row.share - other.share) <= 2e-4, `${place}: ${row.share}, not ${other.share}`);
+      }
+    }
+  }
+
+  /** @param {(i: number) => number} element */
+  const halves = (/** @type {number} */ length, element) =>
+    Uint16Array.from({ length }, (_, i) => element(i));
+
+  test('as gradReport of the same elements under the same names, for every p; norm is gradNorm bit for bit', async () => {
+    const random = createRandom(21);
+    const value = () => (random() < 0.1 ? 0 : (random() - 0.5) * 2 ** (random() * 30));
+    const long = makeArray(Float32Array, 3 * JOB + 100, value);
+    const tiny = makeArray(Float32Array, 40, () => Math.floor(random() * 9) * 2 ** -149);
+    const f16 = halves(JOB + 77, (i) => (i % 3 === 0 ? 0 : (i * 7) % 0x7c00));
+    const bf16 = halves(300, (i) => 0x3f80 + i);
+    const onGpu = (
+      /** @type {any} */ data,
+      /** @type {number} */ offset,
+      /** @type {any} */ dtype = 'float32',
+    ) => {
+      const buffer = bufferOf(device, data, offset);
+      return { buffer, offset, length: /** @type {number} */ (data.length), dtype };
+    };
     const plan = gpu.plan({
-      fc1: { weight: { buffer: bufferOf(device, weight, 4), offset: 4, length: 4 } },
-      half: { buffer: bufferOf(device, half, 2), offset: 2, length: 3, dtype: 'float16' },
+      fc1: { long: onGpu(long, 12), none: null, empty: onGpu(new Uint16Array(0), 2, 'float16') },
+      tiny: onGpu(tiny, 0),
+      f16: onGpu(f16, 2, 'float16'),
+      bf16: onGpu(bf16, 4, 'bfloat16'),
+      zeros: onGpu(new Float32Array(10).fill(-0), 4),
     });
-    const report = await plan.report({ normType: 1 });
-    const expected = gradReport({ fc1: { weight }, half: { data: half, dtype: 'float16' } }, { normType: 1 });
-    assert.deepEqual(report.toJSON(), expected.toJSON());
+    const empty = new Uint16Array(0);
+    const gradients = {
+      fc1: { long, none: null, empty: { data: empty, dtype: /** @type {const} */ ('float16') } },
+      tiny,
+      f16: { data: f16, dtype: /** @type {const} */ ('float16') },
+      bf16: { data: bf16, dtype: /** @type {const} */ ('bfloat16') },
+      zeros: new Float32Array(10),
+    };
+    for (const p of ALL_POWERS) {
+      const report = await plan.report({ normType: p });
+      assertReport(report, gradReport(gradients, { normType: p }), 'mixed');
+      assert.equal(hex(report.norm), hex(await plan.gradNorm(p)), `p = ${p}`);
+    }
+    assert.equal((await gpu.plan([]).report()).norm, 0);
+  });
+
+  test('NaN and infinities: how many, and the first of each tensor, wherever it is', async () => {
+    for (const [length, ats] of /** @type {[number, number[]][]} */ ([
+      [1, [0]],
+      [33, [0, 7, 32]],
+      [2 * JOB + 5, [0, 255, 256, JOB - 1, JOB, JOB + 1, 2 * JOB + 4]],
+    ])) {
+      for (const at of ats) {
+        for (const bad of [NaN, Infinity, -Infinity]) {
+          const array = new Float32Array(length).fill(0.5);
+          array[length - 1] = NaN;
+          array[at] = bad;
+          const half = halves(length + 1, (i) => (i === at ? 0xfc00 : 0x3800));
+          const plan = gpu.plan({
+            array: { buffer: bufferOf(device, array, 4), offset: 4, length },
+            half: { buffer: bufferOf(device, half, 2), offset: 2, length: length + 1, dtype: 'float16' },
+            good: { buffer: bufferOf(device, Float32Array.of(1, 2)), length: 2 },
+          });
+          const expected = gradReport({
+            array,
+            half: { data: half, dtype: 'float16' },
+            good: Float32Array.of(1, 2),
+          });
+          assertReport(await plan.report(), expected, `n = ${length}, ${bad} at ${at}`);
+          plan.destroy();
+        }
+      }
+    }
+  });
+
+  test('reads no tensor back, unless p is one that the GPU has no kernel for', async () => {
+    const noCopy = device.createBuffer({ size: 16, usage: 0x80 });
+    const plan = gpu.plan([{ buffer: noCopy, length: 4 }]);
+    assert.equal((await plan.report()).zeros, 4);
+    await assert.rejects(plan.report({ normType: 0.1 }), {
+      name: 'TypeError',
+      message: /^tensors\[0\] has a buffer without usage COPY_SRC/,
+    });
+    assert.equal((await plan.report()).zeros, 4);
+    const pending = plan.report();
+    plan.destroy();
+    await assert.rejects(pending, { message: 'gradnorm: this plan was destroyed' });
   });
 });
 

@@ -1,5 +1,5 @@
 // web/webgpu/clip-shaders.js: the shaders that write: from a total to a coefficient, and the rewriting of elements
-// in place. All integers: the same bits on every device. Text for web/webgpu/pipelines.js.
+// in place. All integers: the same bits on every device. Text for web/webgpu/context.js.
 import {
   FLAG_CLIPPED,
   FLAG_INFINITY,

@@ -2,6 +2,7 @@
 // the shaders, below web/webgpu/plan.js.
 import { decideShader, rewriteShader } from './clip-shaders.js';
 import { COPY_DST, STAGE_COMPUTE, STORAGE } from './constants.js';
+import { healthShader } from './health-shader.js';
 import { mergeShader } from './merge-shader.js';
 import { reduceShader } from './reduce-shader.js';
 
@@ -15,7 +16,7 @@ import { reduceShader } from './reduce-shader.js';
  */
 
 /** More bindings than this make shaders long and save little. */
-const MOST_SLOTS = 8;
+const MOST_SLOTS = 15;
 
 /** @type {WeakMap<GpuDevice, Context>} */
 const contexts = new WeakMap();
@@ -69,6 +70,12 @@ export class Context {
     const { uniform, reduce } = this.layouts;
     const code = () => reduceShader(kind, this.limits.slots, this.hasSubgroups);
     return this.#pipeline(`reduce ${kind}`, 'reduce', kind === 'real' ? [reduce, uniform] : [reduce], code);
+  }
+
+  /** For the same bind groups as reduce's, and partials of its own. */
+  health() {
+    const code = () => healthShader(this.limits.slots, this.hasSubgroups);
+    return this.#pipeline('health', 'reduce', [this.layouts.reduce], code);
   }
 
   /** @param {1 | 2} level */

@@ -201,6 +201,15 @@ export class Measuring {
   }
 
   /**
+   * What web/webgpu/health-shader.js finds, in the place of the partials.
+   * @param {GpuComputePassEncoder} pass
+   */
+  encodeHealth(pass) {
+    pass.setPipeline(this.#context.health());
+    this.#jobs.encode(pass);
+  }
+
+  /**
    * From the total in the result buffer to the norm and the coefficient there.
    * @param {GpuComputePassEncoder} pass
    * @param {ReduceKind} kind
