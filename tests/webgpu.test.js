@@ -203,6 +203,7 @@ describe('norm', () => {
         ]),
       ),
       { a, more: { b, c }, none: undefined },
+      new Set([a, { grad: b }, c]),
     ]) {
       assertClose(await gpu.plan(tensors).gradNorm(), exact, 2 ** -23, 'forms');
     }
@@ -601,11 +602,76 @@ describe('arrays and buffers', () => {
         assertClose(await gpu.gradNorm(gradients, p), exactNorm(arrays, p), boundOf(p), `p = ${p}`);
       }
     }
-    assert.equal(await gpu.gradNorm([a, c]), gradNorm([a, c]));
+    assert.equal(await gpu.gradNorm(new Set([a, c])), gradNorm([a, c]));
     await assert.rejects(gpu.gradNorm(/** @type {any} */ ({ fc1: { w: [1, 2] }, b: onGpu })), {
       name: 'TypeError',
-      message: /^gradients\.fc1\.w is an Array of numbers/,
+      message:
+        'gradients.fc1.w is an Array of numbers (wrap it: Float32Array.from(values)); expected ' +
+        '{ buffer, offset, length, dtype } on the GPU, a Float32Array, Float64Array, Float16Array or array of 8- to ' +
+        "32-bit integers, { data: Uint16Array, dtype: 'float16' or 'bfloat16' }, an object whose grad is one, a list, " +
+        'Map or plain record of these, or null',
     });
+  });
+
+  test('upload: true measures arrays on the GPU, with the bits of a plan; what it has no kernels for stays on the CPU', async () => {
+    const random = createRandom(31);
+    const long = makeArray(Float32Array, 3 * 2 ** 20 + 5, () => random() - 0.5);
+    const bits = Uint16Array.from({ length: 2 ** 20 + 1 }, () => Math.floor(random() * 0x3c00));
+    const half = { data: bits, dtype: /** @type {const} */ ('float16') };
+    const others = [Float64Array.of(1e-3, 2), Int8Array.of(3, -4)];
+    const onGpu = { buffer: bufferOf(device, Float32Array.of(1)), length: 0 };
+    const small = Array.from({ length: 50 }, (_, k) => long.subarray(100 * k, 101 * k));
+    const plan = gpu.plan([
+      { buffer: bufferOf(device, long), length: long.length },
+      { buffer: bufferOf(device, bits, 2), offset: 2, length: bits.length, dtype: 'float16' },
+    ]);
+    for (const p of [1, 2, Infinity]) {
+      const [one, two] = await Promise.all([
+        gpu.gradNorm([long, half], p, { upload: true }),
+        gpu.gradNorm({ small, others, long: long.subarray(1), none: null, onGpu }, p, { upload: true }),
+      ]);
+      assert.equal(hex(one), hex(await plan.gradNorm(p)), `p = ${p}`);
+      const exact = gradNorm([small, others, long.subarray(1)], p);
+      assert.ok(Math.abs(two / exact - 1) <= 2 ** -22, `p = ${p}: ${two}, not ${exact}`);
+    }
+    assert.equal(await gpu.gradNorm([long, half], 0.1, { upload: true }), gradNorm([long, half], 0.1));
+    await assert.rejects(gpu.gradNorm([long], 2, /** @type {any} */ ({ upload: 1 })), {
+      name: 'TypeError',
+      message: 'upload is 1 (a number); expected true or false',
+    });
+  });
+
+  test('upload takes four buffers of 8 MiB, whatever is uploaded, and no more than that is on its way', async () => {
+    const { device: own, errors: ownErrors } = await requestDevice();
+    const on = await GpuGradNorm.create({ device: own });
+    /** @type {number[]} */
+    const sizes = [];
+    let underWay = 0;
+    let most = 0;
+    const { createBuffer, queue } = own;
+    own.createBuffer = (descriptor) => {
+      if (descriptor.size >= 2 ** 20) sizes.push(descriptor.size);
+      return createBuffer.call(own, descriptor);
+    };
+    const { writeBuffer } = queue;
+    queue.writeBuffer = (/** @type {any[]} */ ...values) => {
+      const bytes = values[4] ?? values[2].byteLength;
+      underWay += bytes;
+      most = Math.max(most, underWay);
+      queue.onSubmittedWorkDone().then(() => (underWay -= bytes));
+      return writeBuffer.apply(queue, /** @type {any} */ (values));
+    };
+    Object.defineProperty(own, 'queue', { value: queue });
+    const array = new Float32Array(26 * 2 ** 20).fill(0.5);
+    assert.equal(await on.gradNorm(array, 1, { upload: true }), 13 * 2 ** 20);
+    assert.equal(await on.gradNorm(array, Infinity, { upload: true }), 0.5);
+    assert.deepEqual(sizes, Array(4).fill(8 * 2 ** 20));
+    assert.ok(most > 8 * 2 ** 20 && most <= 33 * 2 ** 20, `${most} bytes under way`);
+    assert.deepEqual(ownErrors, []);
+    const pending = on.gradNorm(array, 1, { upload: true });
+    on.destroy();
+    await assert.rejects(pending, { message: 'gradnorm: this GpuGradNorm was destroyed' });
+    own.destroy();
   });
 });
 
@@ -768,11 +834,11 @@ describe('errors', () => {
       ],
       [
         [Float32Array.of(1)],
-        'tensors[0] is a Float32Array; expected { buffer, offset, length, dtype }, a list, Map or plain record of these, or null',
+        'tensors[0] is a Float32Array; expected { buffer, offset, length, dtype }, an object whose grad is one, a list, Map or plain record of these, or null',
       ],
       [
         3,
-        'tensors is 3 (a number); expected { buffer, offset, length, dtype }, a list, Map or plain record of these, or null',
+        'tensors is 3 (a number); expected { buffer, offset, length, dtype }, an object whose grad is one, a list, Map or plain record of these, or null',
       ],
       [
         [{ buffer: device.createBuffer({ size: 16, usage: 0x8 }), length: 1 }],

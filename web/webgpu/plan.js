@@ -18,7 +18,7 @@ import { bufferError, checkSubmission, waitForLoss } from './failures.js';
 import { rangesToWrite } from './jobs.js';
 import { kindOf, LARGEST_REAL_POWER, parametersOf, POLICIES, SMALLEST_REAL_POWER } from './powers.js';
 import { addReadBack, readBack } from './read-back.js';
-import { Ring } from './ring.js';
+import { Ring, RING_SLOTS } from './ring.js';
 import { reportOf } from './summaries.js';
 import { readTotal, stateOf } from './totals.js';
 import { Measuring, Rewriting } from './work.js';
@@ -77,8 +77,9 @@ export class GpuPlan {
    * @param {Context} context
    * @param {GpuTensor[]} tensors
    * @param {() => void} forget  called when the plan is destroyed
+   * @param {number} [steps]     that can be under way at once without making anything
    */
-  constructor(context, tensors, forget) {
+  constructor(context, tensors, forget, steps = RING_SLOTS) {
     context.checkAlive();
     this.#forget = forget;
     this.#context = context;
@@ -92,7 +93,7 @@ export class GpuPlan {
       usage: STORAGE | UNIFORM | COPY_SRC,
     });
     device.pushErrorScope('validation');
-    this.#ring = new Ring(context);
+    this.#ring = new Ring(context, steps);
     this.#measuring = new Measuring(context, this.#ranges, this.#result);
     this.#creation = this.#failureOf(device.popErrorScope());
   }
