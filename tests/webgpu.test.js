@@ -662,8 +662,8 @@ describe('arrays and buffers', () => {
       return writeBuffer.apply(queue, /** @type {any} */ (values));
     };
     Object.defineProperty(own, 'queue', { value: queue });
-    const array = new Float32Array(26 * 2 ** 20).fill(0.5);
-    assert.equal(await on.gradNorm(array, 1, { upload: true }), 13 * 2 ** 20);
+    const array = new Float32Array(10 * 2 ** 20 + 1).fill(0.5);
+    assert.equal(await on.gradNorm(array, 1, { upload: true }), 5 * 2 ** 20 + 0.5);
     assert.equal(await on.gradNorm(array, Infinity, { upload: true }), 0.5);
     assert.deepEqual(sizes, Array(4).fill(8 * 2 ** 20));
     assert.ok(most > 8 * 2 ** 20 && most <= 33 * 2 ** 20, `${most} bytes under way`);
