@@ -93,7 +93,7 @@ function rewriteByLoop({ array, length }, factor, limit) {
 function rewriteByCore(core, tensor, factor, limit) {
   const { dtype, length } = tensor;
   const chunk = core.stagingBytes >> BYTE_SHIFTS[dtype];
-  for (let end = length; end > 0; ) {
+  for (let end = length; end > 0;) {
     const count = end % chunk || chunk;
     const start = end - count;
     end = start;
