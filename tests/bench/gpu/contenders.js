@@ -173,6 +173,9 @@ function tfjs({ device, peers: { tf, backend }, tensors, reference }, bytes) {
       against: 'gradnorm clip',
       async run() {
         const clipped = clip();
+        // What submitQueue expects to have been done, and its callers within tfjs do.
+        backend.ensureCommandEncoderReady();
+        backend.endComputePassEncoder();
         backend.submitQueue();
         await device.queue.onSubmittedWorkDone();
         tf.dispose(clipped);
