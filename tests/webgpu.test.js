@@ -1,14 +1,18 @@
-// tests/webgpu.test.js: the GPU path against the oracle, in Node.js by Dawn.
+// tests/webgpu.test.js: the GPU path against the oracle, in Node.js by Dawn. tests/webgpu-browser.test.js runs the same
+// in Chromium.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { GradientError, gradNorm, gradReport } from 'gradnorm';
 import { GpuGradNorm } from 'gradnorm/webgpu';
-import { assertClose, createRandom, hex, makeArray } from './accuracy.js';
+import { HOST, requestAdapter } from './adapter.js';
+import { assertClose, boundOnGpu, createRandom, hex, makeArray, PRODUCT_POWERS } from './accuracy.js';
+import { assertDirectionKept, epsBeside, FLOAT32_MAGNITUDES, HARD_FLOAT32_CLIPS } from './cases.js';
+import { describeAdapter } from './describe-adapter.js';
 import { exactNorm, relativeError } from './oracle.js';
-import { bufferOf, bytesOf, countCalls, requestAdapter, requestDevice, USAGE } from './webgpu-device.js';
+import { bufferOf, bytesOf, countCalls, requestDevice, USAGE } from './webgpu-device.js';
 
 const JOB = 4096;
-const EXACT_POWERS = [1, 2, 3, 4, Infinity];
+const EXACT_POWERS = [...PRODUCT_POWERS, Infinity];
 const REAL_POWERS = [0.5, 0.7, 1.5, 2.5, 7, 10, 63.5, 64];
 const CPU_POWERS = [0.1, 65, 1000];
 const ALL_POWERS = [...EXACT_POWERS, ...REAL_POWERS, ...CPU_POWERS];
@@ -21,10 +25,7 @@ let errors;
 let gpu;
 
 before(async () => {
-  const { vendor, architecture, device: name, description } = (await requestAdapter()).info;
-  console.log(
-    `WebGPU adapter: ${[vendor, architecture, name, description].filter((word) => word !== '').join(', ')}`,
-  );
+  console.log(`WebGPU adapter in ${HOST}: ${describeAdapter((await requestAdapter()).info)}`);
   ({ device, errors } = await requestDevice());
   gpu = await GpuGradNorm.create({ device });
 });
@@ -33,9 +34,6 @@ after(() => {
   gpu.destroy();
   device.destroy();
 });
-
-/** @param {number} p */
-const boundOf = (p) => (REAL_POWERS.includes(p) ? 4e-6 : 2 ** -23);
 
 /** The largest error of each power, told at the end. @type {Map<number, number>} */
 const worst = new Map();
@@ -53,7 +51,7 @@ after(() => {
 function assertNorm(norm, arrays, p, where) {
   const exact = exactNorm(arrays, p);
   worst.set(p, Math.max(worst.get(p) ?? 0, relativeError(norm, exact)));
-  assertClose(norm, exact, boundOf(p), `${where}, p = ${p}`);
+  assertClose(norm, exact, boundOnGpu(p), `${where}, p = ${p}`);
 }
 
 /**
@@ -113,24 +111,7 @@ describe('norm', () => {
     }
   });
 
-  /** @type {Record<string, (random: () => number, index: number) => number>} */
-  const MAGNITUDES = {
-    'ordinary gradients': (random) => (random() - 0.5) * 1e-2,
-    'squares below all float32': (random) => (random() - 0.5) * 1e-30,
-    'squares beyond float32': (random) => (random() - 0.5) * 1e25,
-    subnormals: (random) => (random() - 0.5) * 2 ** -126,
-    'the smallest subnormals': (random) => Math.ceil(random() * 3) * 2 ** -149,
-    '2^-149 alone': (_, index) => (index === 1 ? 2 ** -149 : 0),
-    'up to FLT_MAX': (random) => (random() - 0.5) * 2 * 3.4028234663852886e38,
-    'FLT_MAX and -FLT_MAX': (random) => (random() < 0.5 ? -1 : 1) * 3.4028234663852886e38,
-    '1e-40 mixed with 1e30': (random) => (random() < 0.9 ? 1e-40 : 1e30) * random(),
-    'all magnitudes': (random) => (random() - 0.5) * 2 ** (random() * 270 - 145),
-    'one large among many small': (_, index) => (index === 3 ? 1 : 1 / 90.6),
-    'one large among many tiny': (_, index) => (index === 3 ? 1 : 1.99 * 2 ** -33),
-    'mostly zeros': (random) => (random() < 0.95 ? 0 : random() - 0.5),
-    'one size': () => 0.1,
-  };
-  for (const [name, element] of Object.entries(MAGNITUDES)) {
+  for (const [name, element] of Object.entries(FLOAT32_MAGNITUDES)) {
     test(`${name}: every p within its bound`, async () => {
       for (const length of [2, 3, 33, JOB + 5]) {
         const random = createRandom(length + 1);
@@ -392,7 +373,7 @@ describe('clip', () => {
         for (const ratio of [0.999, 1 / 3, 1e-5]) {
           const maxNorm = before * ratio;
           const { plan, norm, floats, flags, clipped } = await clip(array, maxNorm, { normType: p, eps: 0 });
-          const bound = boundOf(p);
+          const bound = boundOnGpu(p);
           assert.ok(Math.abs(norm / before - 1) <= 2 * bound, `p = ${p}`);
           assert.equal(flags, 4);
           const coefficient = floats[2];
@@ -416,6 +397,22 @@ describe('clip', () => {
       }
     }
   });
+
+  for (const [name, list, maxNorm, p] of HARD_FLOAT32_CLIPS.filter(([, , , p]) => p >= 0.5 && p <= 64)) {
+    test(`${name} clipped to ${maxNorm}: the norm is that within 1e-6, and the direction is kept within 1e-6`, async () => {
+      const tensors = list.map((array) => ({ buffer: bufferOf(device, array), length: array.length }));
+      const plan = gpu.plan(tensors);
+      const norm = await plan.clipGradNorm(maxNorm, { normType: p, eps: epsBeside(maxNorm) }).norm();
+      const clipped = await Promise.all(
+        tensors.map(async ({ buffer, length }) => new Float32Array(await bytesOf(device, buffer), 0, length)),
+      );
+      assert.ok(norm > maxNorm, hex(norm));
+      const after = await plan.gradNorm(p);
+      assert.ok(Math.abs(after / maxNorm - 1) <= 1e-6, `${hex(norm)}, then ${hex(after)}`);
+      assertDirectionKept(clipped, list, after, norm);
+      plan.destroy();
+    });
+  }
 
   test('coefficients that are subnormal as a float32 scale all the same', async () => {
     const array = Float32Array.of(3e38, -2e38, 1e30);
@@ -599,7 +596,7 @@ describe('arrays and buffers', () => {
         },
         [a, { grad: onGpu }, { grad: c }],
       ]) {
-        assertClose(await gpu.gradNorm(gradients, p), exactNorm(arrays, p), boundOf(p), `p = ${p}`);
+        assertClose(await gpu.gradNorm(gradients, p), exactNorm(arrays, p), boundOnGpu(p), `p = ${p}`);
       }
     }
     assert.equal(await gpu.gradNorm(new Set([a, c])), gradNorm([a, c]));
