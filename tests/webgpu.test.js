@@ -698,7 +698,7 @@ describe('report', () => {
    */
   function assertReport(report, expected, where) {
     assert.deepEqual(countsOf(report), countsOf(expected), where);
-    const bound = boundOf(expected.normType);
+    const bound = boundOnGpu(expected.normType);
     const rows = [[report, expected], ...report.tensors.map((row, i) => [row, expected.tensors[i]])];
     for (const [row, other] of /** @type {any[]} */ (rows)) {
       const place = `${where}, ${row.name ?? 'total'}, p = ${expected.normType}`;

@@ -37,6 +37,7 @@ export function reduceShader(kind, slots, subgroups) {
   return `
 ${jobDeclarations(slots, subgroups, liftOf(kind))}
 ${isReal ? PARAMETERS + LOGARITHM + POWER : ''}
+${elementAt(slots)}
 // y as a float; 0 where it is below 2^-100.
 fn scaledFloat(bits: u32, binade: u32) -> f32 {
   let magnitude = bits & 0x7fffffffu;
@@ -52,7 +53,7 @@ fn reduce(
 ) {
   ${loadJob(slots)}
   ${findLargest(subgroups)}
-  ${findOffender()}
+  ${FIND_OFFENDER}
   if (largest == 0u) {
     if (thread == 0u) { work[place + 1u] = vec4<u32>(0u); }
     return;
@@ -174,28 +175,20 @@ export function reduceOver(subgroups, operation, value, target) {
 }
 
 /**
- * The position in the job of an invocation's j-th element.
- * @param {number} j
+ * The first NaN or Infinity of the job, and an end to it. Elements are read again: this is rare, and a loop is
+ * little code.
  */
-export function positionOf(j) {
-  const odd = j >= HALF_OF_THREAD;
-  const word = `(thread + ${(odd ? j - HALF_OF_THREAD : j) * THREADS}u)`;
-  return `select(thread + ${j * THREADS}u, 2u * ${word} + ${odd ? 1 : 0}u, isHalf)`;
-}
-
-/** The first NaN or Infinity of the job, and an end to it. */
-function findOffender() {
-  return `
+const FIND_OFFENDER = `
   if (largest >= 0x7f800000u) {
     var offender = 0xffffffffu;
     var bits = 0u;
-    ${repeat(
-      ELEMENTS_PER_THREAD,
-      (j) => `if ((x${j} & 0x7fffffffu) >= 0x7f800000u && ${positionOf(j)} < offender) {
-      offender = ${positionOf(j)};
-      bits = x${j};
-    }`,
-    )}
+    for (var at = thread; at < end; at += ${THREADS}u) {
+      let x = elementAt(slot, dtype, job.y, at);
+      if (at >= start && (x & 0x7fffffffu) >= 0x7f800000u && at < offender) {
+        offender = at;
+        bits = x;
+      }
+    }
     atomicMin(&firstOffender, offender);
     workgroupBarrier();
     if (bits != 0u && atomicLoad(&firstOffender) == offender) {
@@ -203,6 +196,18 @@ function findOffender() {
     }
     return;
   }`;
+
+/** @param {number} slots */
+function elementAt(slots) {
+  return `
+fn wordAt(slot: u32, at: u32) -> u32 {
+  ${switchOver(slots, 'slot', (slot) => `return tensor${slot}[at];`)}
+}
+fn elementAt(slot: u32, dtype: u32, firstWord: u32, at: u32) -> u32 {
+  if (dtype == 0u) { return wordAt(slot, firstWord + at); }
+  let word = wordAt(slot, firstWord + (at >> 1u));
+  return widenHalf((word >> (16u * (at & 1u))) & 0xffffu, dtype == 2u);
+}`;
 }
 
 /**
@@ -244,7 +249,7 @@ const SUMS = {
   ${repeat(
     ELEMENTS_PER_THREAD,
     (j) => `{
-    let distance = binade - extractBits(x${j}, 23u, 8u);
+    let distance = binade - ((x${j} >> 23u) & 0xffu);
     let mantissa = (x${j} & 0x7fffffu) | 0x800000u;
     let upper = select((mantissa << 8u) >> (distance & 31u), 0u, distance > 31u);
     digit1 += upper >> 16u;
@@ -265,7 +270,7 @@ const SUMS = {
   ${repeat(
     ELEMENTS_PER_THREAD,
     (j) => `{
-    let y = ((x${j} << 8u) | 0x80000000u) >> min(binade - extractBits(x${j}, 23u, 8u), 31u);
+    let y = ((x${j} << 8u) | 0x80000000u) >> min(binade - ((x${j} >> 23u) & 0xffu), 31u);
     let a = y >> 16u;
     let b = y & 0xffffu;
     let aa = a * a;
