@@ -33,7 +33,8 @@ void Health::inspect_block(const T* x, size_t count) {
   } else if (sum != 0) {
     inspect_one_by_one(x, count);
   }
-  // Most blocks of most gradients have none, which the smallest magnitude tells at half the cost.
+  // Most whole blocks of most gradients have none, which the smallest magnitude tells at half the
+  // cost; the padding of a last block counts as some.
   if (!is_ordinary || leaf.has_zero()) zeros_ += static_cast<double>(count_zeros(x, count));
   elements_ += static_cast<double>(count);
 }

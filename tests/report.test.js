@@ -118,6 +118,24 @@ function sumOfShares(report) {
   return report.tensors.reduce((total, { share }) => total + share, 0);
 }
 
+describe('shares', () => {
+  test('a tensor of zeros has the share 0, also where the sum of powers is beyond the doubles', () => {
+    for (const [tiny, p] of /** @type {[Float32Array | Float64Array, number][]} */ ([
+      [f32(1e-20), 32],
+      [f32(1e-20), 64],
+      [f64(1e-200), 64],
+      [f64(1e200), 64],
+    ])) {
+      const { tensors } = gradReport({ tiny, zeros: f32(0, 0) }, { normType: p });
+      assert.deepEqual(
+        tensors.map(({ share }) => share),
+        [1, 0],
+        `p = ${p}`,
+      );
+    }
+  });
+});
+
 describe('norms', () => {
   const P = [...NORM_TYPES, 1e-5, 0.3, 2.7, 66.6, 12345.678, 2 ** 53, 1e300];
 

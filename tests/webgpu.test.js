@@ -301,6 +301,9 @@ describe('many tensors', () => {
     );
     assert.ok(counts.dispatchWorkgroups <= 300);
     assert.deepEqual([counts.beginComputePass, counts.submit, counts.createCommandEncoder], [1, 1, 1]);
+    const norm = counts.dispatchWorkgroups;
+    await plan.clipGradNorm(1).norm();
+    assert.deepEqual([counts.dispatchWorkgroups - norm, counts.beginComputePass, counts.submit], [574, 2, 2]);
     const few = planOf(arrays.slice(0, 3), 0, on);
     few.clipGradNorm(1e9);
     const before = { ...counts };
@@ -316,7 +319,7 @@ describe('many tensors', () => {
     own.destroy();
   });
 
-  test('an arena of 2000 tensors is a single dispatch and two more', async () => {
+  test('an arena of 2000 tensors is a single dispatch and one more, two and two more to clip', async () => {
     const { device: own } = await requestDevice();
     const on = await GpuGradNorm.create({ device: own });
     const arrays = Array.from({ length: 2000 }, (_, k) => Float32Array.of(k, 1));
@@ -324,6 +327,8 @@ describe('many tensors', () => {
     const counts = countCalls(own);
     assertNorm(await plan.gradNorm(1), arrays, 1, 'arena');
     assert.equal(counts.dispatchWorkgroups, 2);
+    await plan.clipGradNorm(1).norm();
+    assert.equal(counts.dispatchWorkgroups, 2 + 4);
     own.destroy();
   });
 
@@ -558,6 +563,64 @@ describe('clip', () => {
       message:
         'tensors.b overlaps tensors.a in its buffer; to be clipped, expected tensors that share all of their bytes or none',
     });
+  });
+
+  test('steps in the caller’s encoders while their norms are still being read do not disturb each other', async () => {
+    const buffer = bufferOf(device, Float32Array.of(30, 40));
+    const archive = bufferOf(device, new Float32Array(80));
+    const plan = gpu.plan([{ buffer, length: 2 }]);
+    const norms = Array.from({ length: 40 }, (_, i) => {
+      device.queue.writeBuffer(buffer, 0, Float32Array.of(30, 40));
+      const encoder = device.createCommandEncoder();
+      const step = plan.clipGradNorm(5, { eps: 0, encoder });
+      plan.clipGradValue(3.5, { encoder });
+      encoder.copyBufferToBuffer(buffer, 0, archive, 8 * i, 8);
+      device.queue.submit([encoder.finish()]);
+      return step.norm();
+    });
+    assert.deepEqual(await Promise.all(norms), Array(40).fill(50));
+    const clipped = new Float32Array(await bytesOf(device, archive), 0, 80);
+    clipped.forEach((x, i) => {
+      const isRight = i % 2 === 0 ? Math.abs(x - 3) < 1e-6 : x === 3.5;
+      assert.ok(isRight, `step ${i >> 1}: ${x}`);
+    });
+  });
+
+  test('norm() of a step that did not run rejects: never submitted, or submitted too late', async () => {
+    const plan = planOf([Float32Array.of(30, 40)]);
+    assert.equal(await plan.clipGradNorm(100).norm(), 50);
+    const didNotRun = { message: /^gradnorm: this step did not run; expected its encoder to be submitted/ };
+    const encoder = device.createCommandEncoder();
+    const step = plan.clipGradNorm(5, { encoder });
+    await assert.rejects(step.norm(), didNotRun);
+    for (let i = 0; i < 8; ++i) plan.clipGradNorm(100);
+    device.queue.submit([encoder.finish()]);
+    await assert.rejects(step.norm(), didNotRun);
+    assert.equal(await plan.gradNorm(), 50, 'what came too late had the parameters of a later step');
+    const doomed = bufferOf(device, Float32Array.of(3, 4));
+    const second = gpu.plan([{ buffer: doomed, length: 2 }]);
+    assert.equal(await second.clipGradNorm(100).norm(), 5);
+    const late = device.createCommandEncoder();
+    const failed = second.clipGradNorm(1, { encoder: late });
+    doomed.destroy();
+    device.pushErrorScope('validation');
+    device.queue.submit([late.finish()]);
+    assert.match((await device.popErrorScope())?.message ?? '', /destroyed/);
+    await assert.rejects(failed.norm(), didNotRun);
+  });
+
+  test('the norm in the result is within 2^-24 for p = 1, 2, 3, 4 and Infinity, within 2^-18 for other p', async () => {
+    const random = createRandom(77);
+    const arrays = [makeArray(Float32Array, 9000, () => (random() - 0.5) * 2 ** (random() * 20))];
+    const plan = planOf(arrays);
+    for (const p of [...PRODUCT_POWERS, Infinity, 0.5, 1.5, 2.5, 7, 63.5]) {
+      const step = plan.clipGradNorm(1e30, { normType: p });
+      await step.norm();
+      const norm = new Float32Array(await bytesOf(device, step.result))[1];
+      // The float itself is cut off at 2^-23.
+      const bound = (PRODUCT_POWERS.includes(p) || p === Infinity ? 2 ** -24 : 2 ** -18) + 2 ** -23;
+      assertClose(norm, exactNorm(arrays, p), bound, `p = ${p}`);
+    }
   });
 
   test('a result that nobody asked for in time is given up', async () => {
@@ -889,6 +952,68 @@ describe('errors', () => {
     const foreign = bufferOf(other.device, Float32Array.of(1));
     await assert.rejects(gpu.plan({ good, bad: { buffer: foreign, length: 1 } }).gradNorm(), refused);
     other.device.destroy();
+  });
+
+  test('a step that WebGPU refused and whose norm nobody reads: the next who reads is told, and then all is well', async () => {
+    for (const clip of /** @type {const} */ (['clipGradValue', 'clipGradNorm'])) {
+      const mapped = device.createBuffer({ size: 16, usage: USAGE, mappedAtCreation: true });
+      const plan = gpu.plan({ good: { buffer: buffer(), length: 4 }, bad: { buffer: mapped, length: 4 } });
+      plan[clip](1);
+      await assert.rejects(plan.gradNorm(), {
+        name: 'TypeError',
+        message: 'tensors.bad has a buffer that is mapped; expected it to be unmapped while the GPU uses it',
+      });
+      plan[clip](1);
+      // The scope of the refused step is read before the buffer is unmapped.
+      await device.queue.onSubmittedWorkDone();
+      mapped.unmap();
+      await assert.rejects(plan.gradNorm());
+      assert.equal(await plan.gradNorm(1), 10);
+      await plan.clipGradNorm(1).norm();
+      assert.ok((await plan.gradNorm()) <= 1);
+    }
+  });
+
+  test('powers that the CPU computes: a buffer that cannot be read is named, and destroy rejects what is under way', async () => {
+    const mapped = device.createBuffer({ size: 16, usage: USAGE, mappedAtCreation: true });
+    const plan = gpu.plan({ good: { buffer: buffer(), length: 4 }, bad: { buffer: mapped, length: 4 } });
+    for (const read of [
+      () => plan.gradNorm(0.1),
+      () => plan.gradNorm(100),
+      () => plan.report({ normType: 0.1 }),
+    ]) {
+      await assert.rejects(read(), {
+        name: 'TypeError',
+        message: /^tensors\.bad has a buffer that is mapped/,
+      });
+    }
+    mapped.unmap();
+    assert.equal(await plan.gradNorm(1000), 4);
+    const pending = plan.gradNorm(0.1);
+    plan.destroy();
+    await assert.rejects(pending, { message: 'gradnorm: this plan was destroyed' });
+    const odd = device.createBuffer({ size: 6, usage: USAGE });
+    const gone = bufferOf(device, Float32Array.of(1));
+    gone.destroy();
+    const two = gpu.plan({ odd: { buffer: odd, length: 1 }, gone: { buffer: gone, length: 1 } });
+    await assert.rejects(two.gradNorm(), {
+      message: /^tensors\.gone has a buffer that this device cannot use/,
+    });
+  });
+
+  test('a parameter in a buffer of its own stands for its gradient', async () => {
+    const grad = { buffer: bufferOf(device, Float32Array.of(3, 4)), length: 2 };
+    const weight = { buffer: bufferOf(device, Float32Array.of(300, 400)), length: 2 };
+    assert.equal(await gpu.plan([{ ...weight, grad }]).gradNorm(), 5);
+    assert.equal(await gpu.plan([{ ...weight, grad: null }]).gradNorm(), 0);
+  });
+
+  test('halves of another realm are halves', async () => {
+    const data = Uint16Array.of(0x4200, 0x4400);
+    Object.setPrototypeOf(data, Object.create(Object.getPrototypeOf(Uint16Array.prototype)));
+    assert.ok(!(data instanceof Uint16Array));
+    assert.equal(await gpu.gradNorm({ data, dtype: 'float16' }), 5);
+    assert.equal(await gpu.gradNorm({ data, dtype: 'float16' }, 2, { upload: true }), 5);
   });
 
   test('destroy and the loss of the device reject what is under way and what comes later', async () => {

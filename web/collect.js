@@ -174,7 +174,7 @@ function visitArray(tensors, door, value, dtype, parent, key) {
  */
 function visitContainer(tensors, door, value, parent, key) {
   if (isRevoked(value)) throw notAGradient(door, value, parent, key);
-  if (door.take(value, parent, key)) return;
+  if (!('grad' in value) && door.take(value, parent, key)) return;
   const list = Array.isArray(value) ? value : null;
   const place = enter(door, value, parent, key);
   if (list !== null) {

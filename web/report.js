@@ -180,7 +180,8 @@ export function gradReport(gradients, options = {}) {
  */
 function sharesOfSum(total) {
   if (Number.isNaN(total.norm) || total.infinities > 0) return () => NaN;
-  return ({ mantissa, exponent }) => (mantissa / total.mantissa) * 2 ** (exponent - total.exponent);
+  return ({ mantissa, exponent }) =>
+    mantissa === 0 ? 0 : (mantissa / total.mantissa) * 2 ** (exponent - total.exponent);
 }
 
 /**

@@ -26,12 +26,12 @@ const MODE_AT = RESULT_WORDS - 3;
 
 /**
  * One invocation: the norm and the coefficient of a total. Numbers are m * 2^e, with m of 32 bits whose top is set,
- * or 0. Roots are those of integers, cut off: the norm is at most 2^-31 too small (for real p: within 2^-19), the
- * denominator is rounded up and the quotient down, so that
+ * or 0. Roots are those of integers, cut off: beside the error of the sum (see web/webgpu/reduce-shader.js) the norm is
+ * at most 2^-31 too small (for real p: within 2^-19), the denominator is rounded up and the quotient down, so that
  *
  *     coefficient <= maxNorm / (norm + eps)
  *
- * up to that error of the norm.
+ * up to these errors of the norm.
  * @param {ReduceKind} kind
  * @returns {string}
  */
@@ -95,7 +95,7 @@ fn squareRoot(given: Leading) -> Number {
   return Number(root, e >> 1u);
 }
 ${kind === 'real' ? LOGARITHM : ''}
-${NORMS[kind === 'real' || kind === 'cube' || kind === 'fourth' || kind === 'square' || kind === 'first' ? kind : 'maximum']}
+${NORMS[kind]}
 
 // a + b, rounded up.
 fn sumRoundedUp(a: Number, b: Number) -> Number {
@@ -158,7 +158,7 @@ fn finish(flags: u32, norm: u32, coefficient: u32, mode: u32, factor: Number) {
   result[0] = flags;
   result[1] = norm;
   result[2] = coefficient;
-  result[3] = 0u;
+  result[3] = parameters.step.x;
   result[${MODE_AT}] = mode;
   result[${MODE_AT + 1}] = factor.m;
   result[${MODE_AT + 2}] = bitcast<u32>(factor.e);

@@ -147,7 +147,7 @@ export class TensorKernels {
   /** For the same bind groups as reduce's, and partials of its own. */
   health() {
     const code = () => healthShader(this.slots, this.#context.hasSubgroups);
-    return this.#context.pipeline(`health ${this.slots}`, 'reduce', [this.layouts.reduce], code);
+    return this.#context.pipeline(`health ${this.slots}`, 'inspect', [this.layouts.reduce], code);
   }
 
   /** @param {'scale' | 'clamp'} verb */

@@ -9,13 +9,40 @@ import { STAGE_COMPUTE } from './constants.js';
  */
 
 /**
+ * Does something with the device, and finds out later what WebGPU thinks is wrong with it: an error that names the
+ * tensor.
+ * @template T
+ * @param {Context} context
+ * @param {readonly GpuTensor[]} tensors
+ * @param {() => T} ask
+ * @returns {{ result: T, failure: Promise<Error | null> }}
+ */
+export function watched(context, tensors, ask) {
+  const { device } = context;
+  device.pushErrorScope('validation');
+  // Closed also when it throws: a scope left open would swallow the errors of others.
+  const close = () => device.popErrorScope().catch(() => null); // the device is lost, which others say better
+  let result;
+  try {
+    result = ask();
+  } catch (error) {
+    close();
+    throw error;
+  }
+  const failure = close().then((error) =>
+    error === null ? null : bufferError(context, tensors, error.message),
+  );
+  return { result, failure };
+}
+
+/**
  * The error of a step that WebGPU refused.
  * @param {Context} context
  * @param {readonly GpuTensor[]} tensors
  * @param {string} message  WebGPU's
  * @returns {Promise<Error>}
  */
-export async function bufferError(context, tensors, message) {
+async function bufferError(context, tensors, message) {
   /** @type {Set<GpuBuffer>} */
   const tried = new Set();
   for (const { buffer, place } of tensors) {
@@ -62,7 +89,7 @@ async function tryBuffer({ device }, buffer) {
   const encoder = device.createCommandEncoder({ label: 'gradnorm trial' });
   const pass = encoder.beginComputePass({ label: 'gradnorm trial' });
   pass.setPipeline(pipeline);
-  const size = Math.min(16, buffer.size);
+  const size = Math.min(16, buffer.size - (buffer.size % 4));
   const entries = [{ binding: 0, resource: { buffer, size } }];
   pass.setBindGroup(0, device.createBindGroup({ label: 'gradnorm trial', layout, entries }));
   pass.dispatchWorkgroups(1);
@@ -75,18 +102,6 @@ async function tryBuffer({ device }, buffer) {
 /** @param {string} text */
 function firstLine(text) {
   return text.split('\n', 1)[0];
-}
-
-/**
- * Waits for a mapping and for what is known of the commands before it.
- * @param {Promise<Error | null>[]} failures
- * @param {Promise<unknown>} mapping
- * @returns {Promise<Error | null>}  the first failure
- * @throws what the mapping rejects with
- */
-export async function checkSubmission(failures, mapping) {
-  const [known] = await Promise.all([Promise.all(failures), mapping]);
-  return known.find((failure) => failure !== null) ?? null;
 }
 
 /**

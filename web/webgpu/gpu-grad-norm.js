@@ -23,8 +23,7 @@ import { isUploadable, UploadRing } from './upload.js';
 /**
  * @typedef {object} GpuNormOptions
  * @property {boolean} [upload]  whether the GPU measures also the arrays of float32, float16 and bfloat16, through
- *   buffers of at most 64 MiB in all; false if left out. The CPU has measured an array before it is uploaded, so
- *   this is for comparing the two
+ *   buffers of at most 64 MiB in all; false if left out
  */
 
 /**

@@ -28,7 +28,7 @@ var<workgroup> infinities: atomic<u32>;
 var<workgroup> whatIsFirst: u32;
 
 @compute @workgroup_size(${THREADS})
-fn reduce(
+fn inspect(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(local_invocation_index) thread: u32,
 ) {

@@ -14,7 +14,7 @@ import {
   TOTAL_AT,
   UNIFORM,
 } from './constants.js';
-import { bufferError, checkSubmission, waitForLoss } from './failures.js';
+import { waitForLoss, watched } from './failures.js';
 import { rangesToWrite } from './jobs.js';
 import { kindOf, LARGEST_REAL_POWER, parametersOf, POLICIES, SMALLEST_REAL_POWER } from './powers.js';
 import { addReadBack, readBack } from './read-back.js';
@@ -39,7 +39,8 @@ import { Measuring, Rewriting } from './work.js';
  * @property {number} [eps]       added to the norm when it divides: 1e-6 if left out
  * @property {'propagate' | 'throw' | 'skip' | 'zero'} [nonfinite]  as for clipGradNorm; under 'throw' the gradients
  *   stay as they are and norm() rejects
- * @property {GpuCommandEncoder} [encoder]  yours, outside of a pass: the step is added to it, and you submit it
+ * @property {GpuCommandEncoder} [encoder]  yours, outside of a pass: the step is added to it, and you submit it before
+ *   seven more steps of this plan
  */
 
 /**
@@ -47,10 +48,11 @@ import { Measuring, Rewriting } from './work.js';
  * @typedef {object} GpuClipStep
  * @property {GpuBuffer} result  the plan's result buffer, usable as STORAGE, UNIFORM or COPY_SRC; 64 bytes, of which yours are
  *   the first 16: flags (u32; 1: NaN, 2: infinity, 4: the gradients were rewritten), the norm before (f32), the
- *   coefficient that they were multiplied by (f32, 1 if they were not), and 0. Later steps of the plan overwrite it, in
- *   the order of the queue.
+ *   coefficient that they were multiplied by (f32, 1 if they were not), and the number of the step (u32, from 1). Later
+ *   steps of the plan overwrite it, in the order of the queue.
  * @property {() => Promise<number>} norm  the norm before. Call it after submitting your encoder, and before seven more
- *   steps of this plan.
+ *   steps of this plan. Rejects if WebGPU refused the step, or your encoder was not submitted. If nobody asks, the
+ *   next norm or report of the plan tells what was wrong.
  */
 
 const DEFAULT_EPS = 1e-6;
@@ -70,8 +72,11 @@ export class GpuPlan {
   /** @type {Rewriting | null} */
   #rewriting = null;
   #isDestroyed = false;
-  /** @type {Promise<Error | null>} */
+  #steps = 0;
+  /** What was wrong with making it. @type {Promise<Error | null>} */
   #creation;
+  /** What was wrong with steps that nobody has been told of. @type {Set<Promise<Error | null>>} */
+  #untold = new Set();
 
   /**
    * @param {Context} context
@@ -92,10 +97,13 @@ export class GpuPlan {
       size: 4 * RESULT_WORDS,
       usage: STORAGE | UNIFORM | COPY_SRC,
     });
-    device.pushErrorScope('validation');
-    this.#ring = new Ring(context, steps);
-    this.#measuring = new Measuring(context, this.#ranges, this.#result);
-    this.#creation = this.#failureOf(device.popErrorScope());
+    const { result, failure } = watched(context, this.#ranges, () => ({
+      ring: new Ring(context, steps),
+      measuring: new Measuring(context, this.#ranges, this.#result),
+    }));
+    this.#ring = result.ring;
+    this.#measuring = result.measuring;
+    this.#creation = failure;
   }
 
   /** How many elements the tensors have. */
@@ -142,7 +150,7 @@ export class GpuPlan {
    *
    *     g = g * maxNorm / (norm + eps)   if norm > maxNorm; otherwise nothing is written
    *
-   * The coefficient is a float32 rounded down, of a norm within 2^-31 (p = 1, 2, 3, 4, Infinity; other p: 2^-18); each
+   * The coefficient is a float32 rounded down, of a norm within 2^-24 (p = 1, 2, 3, 4, Infinity; other p: 2^-18); each
    * product is exact and rounded once to nearest even, subnormals included. The same bits on every device for
    * p = 1, 2 and Infinity.
    * @param {number} maxNorm  a number >= 0 or Infinity
@@ -163,18 +171,19 @@ export class GpuPlan {
     this.#checkUsable();
     const rewriting = this.#writable();
     const slot = this.#ring.take();
+    const number = (this.#steps = (this.#steps + 1) >>> 0);
     const failure = this.#submit(
       'gradnorm clipGradNorm',
       slot,
       (pass) => {
-        this.#writeParameters(slot, parametersOf({ normType, maxNorm, eps, nonfinite }));
+        this.#writeParameters(slot, parametersOf({ normType, maxNorm, eps, nonfinite, step: number }));
         this.#measuring.encode(pass, kind, slot.parameterGroup);
         this.#measuring.encodeDecision(pass, kind, slot.parameterGroup);
         if (maxNorm !== Infinity || POLICIES[nonfinite] === POLICIES.zero) rewriting.encodeScale(pass);
       },
       encoder,
     );
-    return this.#step(slot, failure, normType, nonfinite);
+    return this.#step(slot, failure, { number, normType, nonfinite });
   }
 
   /**
@@ -198,8 +207,7 @@ export class GpuPlan {
       this.#writeParameters(slot, parametersOf({ normType: 2, clipValue }));
       rewriting.encodeClamp(pass, slot.parameterGroup);
     };
-    const failure = this.#submit('gradnorm clipGradValue', null, encode, options.encoder);
-    this.#creation = Promise.all([this.#creation, failure]).then(([before, now]) => before ?? now);
+    this.#submit('gradnorm clipGradValue', null, encode, options.encoder);
   }
 
   /**
@@ -235,21 +243,26 @@ export class GpuPlan {
   /**
    * @param {Slot} slot
    * @param {Promise<Error | null>} failure
-   * @param {number} normType
-   * @param {string} nonfinite
+   * @param {{ number: number, normType: number, nonfinite: string }} step
    * @returns {GpuClipStep}
    */
-  #step(slot, failure, normType, nonfinite) {
-    const { use } = slot;
+  #step(slot, failure, { number, normType, nonfinite }) {
+    const { takenAt } = slot;
     /** @type {Promise<number> | null} */
     let norm = null;
     const read = async () => {
-      if (slot.use !== use) {
+      if (slot.takenAt !== takenAt) {
         throw new Error(
           'gradnorm: the result of this step was overwritten; expected norm() to be called before seven more',
         );
       }
       const words = await this.#readSlot(slot, failure);
+      if (words[3] !== number) {
+        throw new Error(
+          'gradnorm: this step did not run; expected its encoder to be submitted before norm(), ' +
+            'and before seven more steps',
+        );
+      }
       const total = readTotal(words.subarray(TOTAL_AT));
       if (nonfinite === 'throw' && (words[0] & (FLAG_NAN | FLAG_INFINITY)) !== 0)
         throw this.#nonfiniteError(total);
@@ -288,23 +301,28 @@ export class GpuPlan {
    */
   #submit(label, slot, encode, encoder) {
     const { device } = this.#context;
-    device.pushErrorScope('validation');
-    const target = encoder ?? device.createCommandEncoder({ label });
-    const pass = target.beginComputePass({ label });
-    encode(pass);
-    pass.end();
-    if (slot !== null) target.copyBufferToBuffer(this.#result, 0, slot.readback, 0, 4 * RESULT_WORDS);
-    if (encoder === undefined) device.queue.submit([target.finish()]);
-    return this.#failureOf(device.popErrorScope());
+    return this.#watch(() => {
+      const target = encoder ?? device.createCommandEncoder({ label });
+      const pass = target.beginComputePass({ label });
+      encode(pass);
+      pass.end();
+      if (slot !== null) target.copyBufferToBuffer(this.#result, 0, slot.readback, 0, 4 * RESULT_WORDS);
+      if (encoder === undefined) device.queue.submit([target.finish()]);
+    });
   }
 
   /**
-   * @param {Promise<{ message: string } | null>} scope
+   * What was wrong with a step: whoever reads its result is told, and if nobody does, the next who reads.
+   * @param {() => void} ask
    * @returns {Promise<Error | null>}
    */
-  async #failureOf(scope) {
-    const error = await scope.catch(() => null); // the device is lost, which others say better
-    return error === null ? null : bufferError(this.#context, this.#ranges, error.message);
+  #watch(ask) {
+    const { failure } = watched(this.#context, this.#ranges, ask);
+    this.#untold.add(failure);
+    failure.then((error) => {
+      if (error === null) this.#untold.delete(failure);
+    });
+    return failure;
   }
 
   /**
@@ -330,9 +348,8 @@ export class GpuPlan {
     try {
       this.#checkUsable();
       const mapping = readback.mapAsync(1);
-      const failure = await checkSubmission([this.#creation, submission], mapping);
-      if (failure !== null) throw failure;
-      this.#checkUsable();
+      this.#untold.delete(submission);
+      await this.#checkSteps([submission, ...this.#untold], mapping);
       return new Uint32Array(readback.getMappedRange().slice(0));
     } catch (error) {
       await waitForLoss(this.#context);
@@ -341,6 +358,18 @@ export class GpuPlan {
     } finally {
       if (!this.#isDestroyed && readback.mapState !== 'unmapped') readback.unmap();
     }
+  }
+
+  /**
+   * @param {Promise<Error | null>[]} steps  what was wrong with them
+   * @param {Promise<unknown>} [done]
+   * @throws what was, first
+   */
+  async #checkSteps(steps, done) {
+    const [failures] = await Promise.all([Promise.all([this.#creation, ...steps]), done]);
+    for (const step of steps) this.#untold.delete(step);
+    this.#checkUsable();
+    for (const failure of failures) if (failure !== null) throw failure;
   }
 
   /** @param {number} normType */
@@ -373,20 +402,21 @@ export class GpuPlan {
     });
     try {
       const slot = this.#ring.take();
-      device.pushErrorScope('validation');
-      const encoder = device.createCommandEncoder({ label });
-      const norms = encoder.beginComputePass({ label });
-      if (kind === 'real') this.#writeParameters(slot, parametersOf({ normType }));
-      this.#measuring.encode(norms, kind, slot.parameterGroup);
-      norms.end();
-      encoder.copyBufferToBuffer(this.#result, 0, copy, 0, 4 * RESULT_WORDS);
-      encoder.copyBufferToBuffer(work, 0, copy, 4 * RESULT_WORDS, work.size);
-      const health = encoder.beginComputePass({ label });
-      this.#measuring.encodeHealth(health);
-      health.end();
-      encoder.copyBufferToBuffer(work, 0, copy, 4 * RESULT_WORDS + work.size, work.size);
-      device.queue.submit([encoder.finish()]);
-      const words = await this.#read(copy, this.#failureOf(device.popErrorScope()));
+      const failure = this.#watch(() => {
+        const encoder = device.createCommandEncoder({ label });
+        const norms = encoder.beginComputePass({ label });
+        if (kind === 'real') this.#writeParameters(slot, parametersOf({ normType }));
+        this.#measuring.encode(norms, kind, slot.parameterGroup);
+        norms.end();
+        encoder.copyBufferToBuffer(this.#result, 0, copy, 0, 4 * RESULT_WORDS);
+        encoder.copyBufferToBuffer(work, 0, copy, 4 * RESULT_WORDS, work.size);
+        const health = encoder.beginComputePass({ label });
+        this.#measuring.encodeHealth(health);
+        health.end();
+        encoder.copyBufferToBuffer(work, 0, copy, 4 * RESULT_WORDS + work.size, work.size);
+        device.queue.submit([encoder.finish()]);
+      });
+      const words = await this.#read(copy, failure);
       const [begin, middle] = [RESULT_WORDS, RESULT_WORDS + work.size / 4];
       return reportOf(normType, this.#tensors, schedule, {
         total: readTotal(words.subarray(TOTAL_AT, begin)),
@@ -401,9 +431,11 @@ export class GpuPlan {
   /** @param {(tensor: GpuTensor) => Promise<unknown>} read  one after the other */
   async #onCpu(read) {
     try {
-      const failure = await this.#creation;
-      if (failure !== null) throw failure;
-      for (const tensor of this.#tensors) await read(tensor);
+      await this.#checkSteps([...this.#untold]);
+      for (const tensor of this.#tensors) {
+        await read(tensor);
+        this.#checkUsable();
+      }
     } catch (error) {
       await waitForLoss(this.#context);
       this.#checkUsable();
@@ -414,7 +446,6 @@ export class GpuPlan {
   /** What rewriting needs, made at the first step that does. */
   #writable() {
     if (this.#rewriting === null) {
-      const { device } = this.#context;
       const ranges = rangesToWrite(this.#ranges, (first, second) => {
         const [one, other] = [this.#ranges[first], this.#ranges[second]];
         return new TypeError(
@@ -422,9 +453,12 @@ export class GpuPlan {
             'to be clipped, expected tensors that share all of their bytes or none',
         );
       });
-      device.pushErrorScope('validation');
-      this.#rewriting = new Rewriting(this.#context, ranges, this.#result);
-      const failure = this.#failureOf(device.popErrorScope());
+      const { result, failure } = watched(
+        this.#context,
+        this.#ranges,
+        () => new Rewriting(this.#context, ranges, this.#result),
+      );
+      this.#rewriting = result;
       this.#creation = Promise.all([this.#creation, failure]).then(([before, now]) => before ?? now);
     }
     return this.#rewriting;

@@ -38,6 +38,7 @@ export function kindOf(normType) {
  * @property {number} [eps]
  * @property {keyof typeof POLICIES} [nonfinite]
  * @property {number} [clipValue]
+ * @property {number} [step]  its number, which comes back with the result
  */
 
 /**
@@ -51,6 +52,7 @@ export function parametersOf({
   eps = 0,
   nonfinite = 'propagate',
   clipValue = Infinity,
+  step = 0,
 }) {
   const isReal = kindOf(normType) === 'real';
   const buffer = new ArrayBuffer(isReal ? PARAMETER_BYTES : 4 * PARAMETER_WORDS);
@@ -59,6 +61,7 @@ export function parametersOf({
   words.set(mantissaAndExponent(maxNorm), 0);
   words.set(mantissaAndExponent(eps), 2);
   words[4] = POLICIES[nonfinite] | (maxNorm === Infinity ? UNLIMITED : 0);
+  words[12] = step;
   if (isReal) writePower(words, floats, normType);
   words.set([bitsOf(clipValue), halfBitsOf(clipValue, 11, -14), halfBitsOf(clipValue, 8, -126)], 8);
   return buffer;

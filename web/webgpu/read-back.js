@@ -1,6 +1,7 @@
 // web/webgpu/read-back.js: tensors from the GPU to the CPU, for powers that the GPU does not compute. A piece at a time, through one
 // buffer.
 import { COPY_DST, COPY_SRC, FLOAT16, FLOAT32, MAP_READ } from './constants.js';
+import { watched } from './failures.js';
 import { bytesPerElement } from './jobs.js';
 
 /**
@@ -54,7 +55,9 @@ export async function readBack(context, tensor) {
  * @param {(piece: Elements) => void} take  gets elements that are gone when it returns
  * @returns {Promise<void>}
  */
-async function readPieces({ device }, { buffer, dtype, offset, length, place }, take) {
+async function readPieces(context, tensor, take) {
+  const { device } = context;
+  const { buffer, dtype, offset, length, place } = tensor;
   if ((buffer.usage & COPY_SRC) === 0) {
     throw new TypeError(
       `${place} has a buffer without usage COPY_SRC; to read it back, ` +
@@ -69,10 +72,13 @@ async function readPieces({ device }, { buffer, dtype, offset, length, place }, 
       const count = Math.min(PIECE_BYTES, bytes - done);
       const skip = (offset + done) % 4; // copies are of whole words
       const whole = Math.ceil((skip + count) / 4) * 4;
-      const encoder = device.createCommandEncoder({ label: 'gradnorm read back' });
-      encoder.copyBufferToBuffer(buffer, offset + done - skip, piece, 0, whole);
-      device.queue.submit([encoder.finish()]);
-      await piece.mapAsync(1, 0, whole);
+      const { failure } = watched(context, [tensor], () => {
+        const encoder = device.createCommandEncoder({ label: 'gradnorm read back' });
+        encoder.copyBufferToBuffer(buffer, offset + done - skip, piece, 0, whole);
+        device.queue.submit([encoder.finish()]);
+      });
+      const [error] = await Promise.all([failure, piece.mapAsync(1, 0, whole)]);
+      if (error !== null) throw error;
       take(elementsOf(piece.getMappedRange(0, whole), skip, count, dtype));
       piece.unmap();
     }

@@ -38,13 +38,7 @@ export function reduceShader(kind, slots, subgroups) {
 ${jobDeclarations(slots, subgroups, liftOf(kind))}
 ${isReal ? PARAMETERS + LOGARITHM + POWER : ''}
 ${elementAt(slots)}
-// y as a float; 0 where it is below 2^-100.
-fn scaledFloat(bits: u32, binade: u32) -> f32 {
-  let magnitude = bits & 0x7fffffffu;
-  let exponent = magnitude >> 23u;
-  let scaled = magnitude + (126u << 23u) - (binade << 23u);
-  return bitcast<f32>(select(0u, scaled, exponent > 0u && exponent + 100u > binade));
-}
+${kind === 'maximum' || kind === 'first' || kind === 'square' ? '' : SCALED_FLOAT}
 
 @compute @workgroup_size(${THREADS})
 fn reduce(
@@ -318,6 +312,16 @@ function sumOfFloats(exponent, term) {
   }`,
   )}`;
 }
+
+/** y as a float; 0 where it is below 2^-100. */
+const SCALED_FLOAT = `
+fn scaledFloat(bits: u32, binade: u32) -> f32 {
+  let magnitude = bits & 0x7fffffffu;
+  let exponent = magnitude >> 23u;
+  let scaled = magnitude + (126u << 23u) - (binade << 23u);
+  return bitcast<f32>(select(0u, scaled, exponent > 0u && exponent + 100u > binade));
+}
+`;
 
 /** y^p * 2^offset, 0 for 0. */
 const POWER = `

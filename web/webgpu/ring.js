@@ -13,16 +13,17 @@ import { COPY_DST, MAP_READ, PARAMETER_BYTES, RESULT_WORDS, UNIFORM } from './co
  * @property {GpuBuffer} parameters
  * @property {GpuBindGroup} parameterGroup
  * @property {GpuBuffer} readback
- * @property {boolean} isBusy  being read
- * @property {number} use      counts those who had it
+ * @property {boolean} isBusy   being read
+ * @property {number} takenAt   the number of the step that has it
  */
 
-/** Steps after which the result of one that nobody asked for is given up. */
+/** Steps after which one that was not submitted, or that nobody asked for its result, is given up. */
 export const RING_SLOTS = 8;
 
 /** Slots, the one that was used longest ago first. */
 export class Ring {
   #context;
+  #takes = 0;
   /** @type {Slot[]} */
   #slots = [];
 
@@ -36,14 +37,17 @@ export class Ring {
   }
 
   /**
-   * The next slot that is not being read. Only if more steps than there are slots are being read at once, another is made.
+   * A slot that is not being read and that none of the last steps had: theirs may be in an encoder that is yet to be
+   * submitted. Only if more steps than there are slots are being read at once, another is made.
    * @returns {Slot}
    */
   take() {
-    const at = this.#slots.findIndex((slot) => !slot.isBusy);
+    this.#takes += 1;
+    const oldest = this.#takes - RING_SLOTS;
+    const at = this.#slots.findIndex(({ isBusy, takenAt }) => !isBusy && takenAt <= oldest);
     const slot = at < 0 ? this.#make() : this.#slots.splice(at, 1)[0];
     this.#slots.push(slot);
-    slot.use += 1;
+    slot.takenAt = this.#takes;
     return slot;
   }
 
@@ -72,6 +76,6 @@ export class Ring {
       size: 4 * RESULT_WORDS,
       usage: MAP_READ | COPY_DST,
     });
-    return { parameters, parameterGroup, readback, isBusy: false, use: 0 };
+    return { parameters, parameterGroup, readback, isBusy: false, takenAt: -Infinity };
   }
 }

@@ -3,6 +3,7 @@
 import { collect, nameAt, notAGradient, placeAt } from '../collect.js';
 import { DTYPE_NAMES, GRADIENT_TYPES_IN_WORDS } from '../dtypes.js';
 import { describe } from '../errors.js';
+import { typedArrayName } from '../typed-array.js';
 import { STORAGE } from './constants.js';
 import { bytesPerElement, DTYPES } from './jobs.js';
 
@@ -77,8 +78,8 @@ export function collectMixed(gradients) {
  */
 export function gradientOf({ array, dtype }) {
   const name = DTYPE_NAMES[dtype];
-  const isBits = array instanceof Uint16Array && (name === 'float16' || name === 'bfloat16');
-  return isBits ? { data: array, dtype: name } : array;
+  const isBits = typedArrayName(array) === 'Uint16Array' && (name === 'float16' || name === 'bfloat16');
+  return isBits ? { data: /** @type {Uint16Array} */ (array), dtype: name } : array;
 }
 
 /** Takes references to buffers. @implements {Door} */

@@ -95,7 +95,7 @@ export class UploadRing {
     const { buffer } = slot;
     return pieces.map(({ tensor, start, count, offset }) => {
       const shift = BYTE_SHIFTS[tensor.dtype];
-      const bytes = bytesOf(tensor.array, start << shift, count << shift);
+      const bytes = bytesOf(tensor.array, start * 2 ** shift, count << shift);
       const whole = bytes.length & ~3; // writes are of whole words
       device.queue.writeBuffer(buffer, offset, bytes, 0, whole);
       if (whole < bytes.length) {

@@ -42,7 +42,8 @@ struct Parameters {
   powerLower: f32,
   // clipValue in the bits of float32, float16 and bfloat16.
   limits: vec4<u32>,
-  unused: vec4<u32>,
+  // The number of the step, and three unused.
+  step: vec4<u32>,
   // For binades k from LOWEST_BINADE on, two a row: ceil(p k), and p k - ceil(p k) as the bits of a float.
   table: array<vec4<u32>, ${BINADES / 2}>,
 }
