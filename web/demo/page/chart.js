@@ -117,7 +117,13 @@ function plotOptions({ yLabel, steps, height, lines, range, marks }, width) {
         size: 30,
         values: (_, splits) => splits.map((step) => step.toLocaleString('en')),
       },
-      { ...axis, label: yLabel, size: 46, values: (_, splits) => splits.map(powerText) },
+      {
+        ...axis,
+        grid: { ...axis.grid, filter: decadesOfMany },
+        label: yLabel,
+        size: 46,
+        values: (_, splits) => splits.map(powerText),
+      },
     ],
     series: [
       {},
@@ -161,6 +167,19 @@ function decades(low, high, [lowest, highest]) {
   const bottom = Math.min(low ?? lowest, lowest);
   const top = Math.max(high ?? highest, highest);
   return [bottom < lowest ? 10 ** Math.floor(Math.log10(bottom)) : bottom, top > highest ? top * 1.3 : top];
+}
+
+/**
+ * Over many decades, lines at their ends only.
+ *
+ * @param {uPlot} plot
+ * @param {number[]} splits
+ */
+function decadesOfMany({ scales: { y } }, splits) {
+  const isMany = (y.max ?? 1) / (y.min ?? 1) > 1000;
+  return splits.map((value) =>
+    isMany && !Number.isInteger(Number(Math.log10(value).toFixed(9))) ? null : value,
+  );
 }
 
 const SUPERSCRIPTS = '⁰¹²³⁴⁵⁶⁷⁸⁹';

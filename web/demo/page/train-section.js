@@ -151,6 +151,7 @@ export class TrainSection {
 
   #play() {
     if (this.#steps >= RUN_STEPS) this.#reset();
+    this.#isPlaying = true;
     this.#send({ type: 'play' });
   }
 
@@ -161,6 +162,7 @@ export class TrainSection {
   }
 
   #pause() {
+    this.#isPlaying = false;
     this.#send({ type: 'pause' });
   }
 
