@@ -56,9 +56,9 @@ function run(training, count) {
 
 describe('training', () => {
   for (const seed of [1, 2, 3]) {
-    test(`seed ${seed}: in 250 steps the unclipped copy explodes 100-fold, the clipped one learns`, () => {
+    test(`seed ${seed}: in 150 steps the unclipped copy explodes 100-fold, the clipped one learns`, () => {
       const training = new Training(names, DEFAULTS, seed);
-      const result = run(training, 250);
+      const result = run(training, 150);
       assert.deepEqual(result.steps[0].clipped, result.steps[0].unclipped, 'not the same start');
       assert.ok(result.unclippedPeak > 100 * DEFAULTS.maxNorm, `its largest norm is ${result.unclippedPeak}`);
       assert.ok(result.unclippedPeak > 20 * result.clippedPeak, `against ${result.clippedPeak}`);
@@ -69,13 +69,13 @@ describe('training', () => {
 
   for (const [normType, maxNorm] of MAX_NORMS) {
     test(`p = ${normType}: the threshold that the page proposes rescues too`, () => {
-      const { clippedLoss } = run(new Training(names, { ...DEFAULTS, normType, maxNorm }), 200);
+      const { clippedLoss } = run(new Training(names, { ...DEFAULTS, normType, maxNorm }), 80);
       assert.ok(clippedLoss < 3, `its loss is ${clippedLoss}`);
     });
   }
 
   test('the adaptive threshold of AutoClip rescues, and a monitor that is switched on knows the run so far', () => {
-    const adaptive = run(new Training(names, { ...DEFAULTS, method: 'percentile' }), 300);
+    const adaptive = run(new Training(names, { ...DEFAULTS, method: 'percentile' }), 150);
     assert.ok(adaptive.clippedLoss < adaptive.unclippedLoss, `${adaptive.clippedLoss}`);
 
     const training = new Training(names, { ...DEFAULTS, learningRate: 1 });
@@ -149,6 +149,8 @@ for (const { name, kind, path } of BROWSERS) {
     let browser;
     /** @type {import('./demo-browser.js').Visit} */
     let visit;
+    /** Milliseconds of the tasks above 50 while it loaded and trained. @type {number[]} */
+    let longTasks;
     before(async () => {
       assert.notEqual(path, null, `CI needs ${name} on the PATH`);
       browser = await launch(kind, /** @type {string} */ (path));
@@ -168,7 +170,10 @@ for (const { name, kind, path } of BROWSERS) {
       assert.ok(rate >= 30, `${rate} steps a second`);
       await page.click('#play');
       await waitForText(page, '#run-state', /^paused$/);
-      if (isChromium) await page.screenshot({ path: screenshot('training') });
+      if (isChromium) {
+        longTasks = await page.evaluate(() => /** @type {any} */ (globalThis).longTasks);
+        await page.screenshot({ path: screenshot('training') });
+      }
       const [withoutLoss, withLoss, withoutPeak, withPeak] = await Promise.all(
         ['#without-loss', '#with-loss', '#without-peak', '#with-peak'].map(async (id) =>
           Number((await textOf(page, id)).replaceAll(',', '')),
@@ -313,7 +318,7 @@ for (const { name, kind, path } of BROWSERS) {
         assert.equal(rows.length, hasGpu ? 5 : 3);
         for (const [way, throughput, time, spread, error] of rows) {
           assert.ok(parseFloat(throughput) > 0 && parseFloat(throughput) < 1000, `${way}: ${throughput}`);
-          assert.match(time, /^[\d.]+ (µs|ms|s)$/, way);
+          assert.match(time, /^[\d.]+ (µs|ms)$/, way);
           assert.ok(parseFloat(spread) >= 0, `${way}: ${spread}`);
           assert.ok(Number(error) <= ERROR_BOUND, `${way}: ${error}`);
         }
@@ -356,11 +361,10 @@ for (const { name, kind, path } of BROWSERS) {
 
     if (!isChromium) return;
 
-    test('no task above 100 ms on the main thread', async (t) => {
-      const tasks = await visit.page.evaluate(() => /** @type {any} */ (globalThis).longTasks);
-      const longest = Math.max(0, ...tasks);
+    test('while the page loads and trains, no task on its main thread takes more than 100 ms', (t) => {
+      const longest = Math.max(0, ...longTasks);
       t.diagnostic(`longest task: ${longest === 0 ? 'none above 50' : longest} ms`);
-      assert.ok(longest <= LONGEST_TASK, `${tasks} ms`);
+      assert.ok(longest <= LONGEST_TASK, `${longTasks} ms`);
     });
 
     test('content within 1 s, interactive within 2 s, at most 250 kB', async (t) => {
@@ -405,7 +409,7 @@ for (const { name, kind, path } of BROWSERS) {
         await waitForText(page, '#diagnosis', /value Infinity/);
         assert.equal(await stepsOf(page), 0);
         await page.click('#play');
-        await waitForSteps(page, 200);
+        await waitForSteps(page, 100);
         await page.click('#play');
         await waitForText(page, '#run-state', /^paused$/);
         await chooseSizes(page, ['4096']);

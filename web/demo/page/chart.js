@@ -20,6 +20,9 @@ import uPlot from 'uplot';
  * @property {{ color: string, isMarked: (index: number) => boolean }} [marks] ticks at the foot
  */
 
+/** Milliseconds: 25 pictures a second are fluent, and leave time to a slow machine. */
+const FRAME_INTERVAL = 40;
+
 const MARK_HEIGHT = 7;
 const FONT = '12px system-ui, sans-serif';
 
@@ -28,6 +31,7 @@ export class Chart {
   #columns;
   #height;
   #isDue = false;
+  #drawnAt = 0;
 
   /**
    * @param {HTMLElement} parent
@@ -67,10 +71,18 @@ export class Chart {
   #draw() {
     if (this.#isDue) return;
     this.#isDue = true;
-    requestAnimationFrame(() => {
-      this.#isDue = false;
-      this.#plot.setData(this.#data());
-    });
+    requestAnimationFrame((time) => this.#drawAt(time));
+  }
+
+  /** @param {number} time of the frame */
+  #drawAt(time) {
+    if (time - this.#drawnAt < FRAME_INTERVAL) {
+      requestAnimationFrame((next) => this.#drawAt(next));
+      return;
+    }
+    this.#drawnAt = time;
+    this.#isDue = false;
+    this.#plot.setData(this.#data());
   }
 
   /** @returns {uPlot.AlignedData} */

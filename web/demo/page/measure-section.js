@@ -1,5 +1,5 @@
 // web/demo/page/measure-section.js: the section "Measure": starts the benchmark and shows what it found.
-import { formatCount, formatDuration, formatShare } from '../terminal.js';
+import { formatCount, formatShare } from '../terminal.js';
 import { barCell, byId, create, numberCell, rowHead, setText } from './dom.js';
 
 /** @typedef {import('./measure-worker.js').Reply} Reply */
@@ -156,7 +156,7 @@ function resultRow({ name, time, spread, throughput, error }, fastest) {
     { className: name.startsWith('gradnorm') ? 'is-ours' : '' },
     rowHead(name),
     barCell(throughput / fastest, formatThroughput(throughput)),
-    numberCell(formatDuration(time)),
+    numberCell(formatTime(time)),
     numberCell(formatShare(spread)),
     numberCell(formatError(error)),
   );
@@ -170,7 +170,7 @@ function markdownOf(results, adapter) {
   const lines = results.flatMap(({ size, rows }) =>
     rows.map(
       ({ name, time, spread, throughput, error }) =>
-        `| ${formatCount(size)} | ${name} | ${formatThroughput(throughput)} | ${formatDuration(time)} | ` +
+        `| ${formatCount(size)} | ${name} | ${formatThroughput(throughput)} | ${formatTime(time)} | ` +
         `${formatShare(spread)} | ${formatError(error)} |`,
     ),
   );
@@ -189,6 +189,11 @@ function markdownOf(results, adapter) {
 /** @param {number} throughput GB/s */
 function formatThroughput(throughput) {
   return `${throughput < 0.1 ? throughput.toFixed(3) : throughput < 10 ? throughput.toFixed(2) : throughput.toFixed(1)} GB/s`;
+}
+
+/** @param {number} time milliseconds */
+function formatTime(time) {
+  return time < 1 ? `${(1000 * time).toPrecision(3)} µs` : `${Number(time.toPrecision(3))} ms`;
 }
 
 /** @param {number} error */

@@ -88,6 +88,7 @@ async function measureSize(size, gpu, onProgress) {
     const entries = [];
     for (const contender of [...cpuContenders(tensor), ...(onGpu?.contenders ?? [])]) {
       await nextTask();
+      if (isStopped) return [];
       const { calls, norm } = await warmUp(contender);
       entries.push({ contender, calls, error: relativeDifference(norm, reference), times: [0].slice(1) });
     }
@@ -123,8 +124,9 @@ async function warmUp(contender) {
   for (let call = 0; call < WARM_UP_CALLS; call++) norm = await contender.run();
   let calls = 1;
   for (;;) {
+    await nextTask();
     const total = calls * (await timeOf(contender, calls));
-    if (total >= ROUND_TIME || calls >= MOST_CALLS) return { calls, norm };
+    if (total >= ROUND_TIME || calls >= MOST_CALLS || isStopped) return { calls, norm };
     // By no more than ten at once: the first rounds run code that is not compiled yet.
     const factor = Math.min(10, Math.max(2, (1.2 * ROUND_TIME) / Math.max(total, 0.1)));
     calls = Math.min(MOST_CALLS, Math.ceil(calls * factor));

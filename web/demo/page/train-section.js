@@ -145,7 +145,7 @@ export class TrainSection {
       this.#rate = reply.rate;
       for (const step of reply.steps) this.#add(step);
       if (reply.names !== null) this.#showNames(reply.names);
-      this.#showFigures();
+      this.#showFigures(!this.#isPlaying);
     }
   }
 
