@@ -270,7 +270,7 @@ for (const { name, kind, path } of BROWSERS) {
         assert.ok(text.includes(`the sick one is ${tensor}, first at index ${index}, value ${value}.`), text);
         assert.match(await textOf(page, '#tensors tr.is-sick'), new RegExp(`^${tensor}`));
         const losses = await page.$$eval('#policies tr', (rows) =>
-          rows.map((row) => [row.cells[0].textContent, Number(row.cells[4].textContent)]),
+          rows.map((row) => [row.cells[0].textContent, Number(row.cells[3].textContent)]),
         );
         assert.deepEqual(
           losses.map(([policy, loss]) => [policy, Number.isFinite(loss)]),

@@ -1,5 +1,5 @@
 // web/demo/page/measure-section.js: the section "Measure": starts the benchmark and shows what it found.
-import { formatCount, formatShare } from '../terminal.js';
+import { formatCount } from '../terminal.js';
 import { barCell, byId, create, numberCell, rowHead, setText } from './dom.js';
 
 /** @typedef {import('./measure-worker.js').Reply} Reply */
@@ -157,7 +157,7 @@ function resultRow({ name, time, spread, throughput, error }, fastest) {
     rowHead(name),
     barCell(throughput / fastest, formatThroughput(throughput)),
     numberCell(formatTime(time)),
-    numberCell(formatShare(spread)),
+    numberCell(formatSpread(spread)),
     numberCell(formatError(error)),
   );
 }
@@ -171,7 +171,7 @@ function markdownOf(results, adapter) {
     rows.map(
       ({ name, time, spread, throughput, error }) =>
         `| ${formatCount(size)} | ${name} | ${formatThroughput(throughput)} | ${formatTime(time)} | ` +
-        `${formatShare(spread)} | ${formatError(error)} |`,
+        `${formatSpread(spread)} | ${formatError(error)} |`,
     ),
   );
   return [
@@ -194,6 +194,11 @@ function formatThroughput(throughput) {
 /** @param {number} time milliseconds */
 function formatTime(time) {
   return time < 1 ? `${(1000 * time).toPrecision(3)} µs` : `${Number(time.toPrecision(3))} ms`;
+}
+
+/** @param {number} spread */
+function formatSpread(spread) {
+  return `${Math.round(100 * spread)}%`;
 }
 
 /** @param {number} error */

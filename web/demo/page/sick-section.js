@@ -76,10 +76,10 @@ function policyRow(outcome) {
     'tr',
     {},
     rowHead(`'${policy}'`),
-    create('td', { text: callText(outcome) }),
     create('td', { text: gradientsText(outcome.gradients) }),
     create('td', { text: isApplied ? 'is made' : 'you leave it out' }),
     numberCell(loss.toFixed(3)),
+    create('td', { text: callText(outcome) }),
   );
   row.classList.toggle('is-sick', !Number.isFinite(loss));
   return row;

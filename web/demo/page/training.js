@@ -32,8 +32,9 @@ const BATCH_SIZE = 4;
 /** Between two names of a text. */
 const SEPARATOR = ' ';
 
-/** Some names that it makes up are all a visitor reads. */
+/** Some names that it makes up are all a visitor reads, and of one that does not end some letters. */
 const NAMES_SHOWN = 6;
+const LETTERS_SHOWN = 14;
 
 export class Training {
   #names;
@@ -179,5 +180,6 @@ function makeBatch(nextName, length) {
 /** @param {Network} network */
 function namesOf(network) {
   const texts = network.generate(2);
-  return texts.flatMap((text) => text.split(SEPARATOR).filter(Boolean)).slice(0, NAMES_SHOWN);
+  const names = texts.flatMap((text) => text.split(SEPARATOR).filter(Boolean)).slice(0, NAMES_SHOWN);
+  return names.map((name) => (name.length > LETTERS_SHOWN ? `${name.slice(0, LETTERS_SHOWN)}…` : name));
 }
