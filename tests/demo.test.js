@@ -149,8 +149,9 @@ for (const { name, kind, path } of BROWSERS) {
     let browser;
     /** @type {import('./demo-browser.js').Visit} */
     let visit;
-    /** Milliseconds of the tasks above 50 while it loaded and trained. @type {number[]} */
+    /** Tasks above 50 ms while it loaded and trained. @type {{ start: number, duration: number }[]} */
     let longTasks;
+    let interactive = Infinity;
     before(async () => {
       assert.notEqual(path, null, `CI needs ${name} on the PATH`);
       browser = await launch(kind, /** @type {string} */ (path));
@@ -172,6 +173,7 @@ for (const { name, kind, path } of BROWSERS) {
       await waitForText(page, '#run-state', /^paused$/);
       if (isChromium) {
         longTasks = await page.evaluate(() => /** @type {any} */ (globalThis).longTasks);
+        interactive = await page.evaluate(() => performance.getEntriesByName('interactive')[0].startTime);
         await page.screenshot({ path: screenshot('training') });
       }
       const [withoutLoss, withLoss, withoutPeak, withPeak] = await Promise.all(
@@ -361,10 +363,14 @@ for (const { name, kind, path } of BROWSERS) {
 
     if (!isChromium) return;
 
-    test('while the page loads and trains, no task on its main thread takes more than 100 ms', (t) => {
-      const longest = Math.max(0, ...longTasks);
-      t.diagnostic(`longest task: ${longest === 0 ? 'none above 50' : longest} ms`);
-      assert.ok(longest <= LONGEST_TASK, `${longTasks} ms`);
+    test('while the page trains, no task on its main thread takes more than 100 ms', (t) => {
+      const before = longTasks.filter(({ start }) => start < interactive);
+      const after = longTasks.filter(({ start }) => start >= interactive);
+      const longest = (/** @type {typeof longTasks} */ tasks) =>
+        Math.max(0, ...tasks.map(({ duration }) => duration));
+      const words = [before, after].map((tasks) => (tasks.length === 0 ? 'none above 50' : longest(tasks)));
+      t.diagnostic(`longest task while it starts: ${words[0]} ms, while it trains: ${words[1]} ms`);
+      assert.ok(Number.isFinite(interactive) && longest(after) <= LONGEST_TASK, `${longest(after)} ms`);
     });
 
     test('content within 1 s, interactive within 2 s, at most 250 kB', async (t) => {
@@ -440,10 +446,10 @@ for (const { name, kind, path } of BROWSERS) {
 
 /** Runs in the page, before anything else. */
 function observeLongTasks() {
-  const longTasks = /** @type {number[]} */ ([]);
+  const longTasks = /** @type {{ start: number, duration: number }[]} */ ([]);
   Object.assign(globalThis, { longTasks });
   new PerformanceObserver((list) => {
-    for (const { duration } of list.getEntries()) longTasks.push(duration);
+    for (const { startTime, duration } of list.getEntries()) longTasks.push({ start: startTime, duration });
   }).observe({ type: 'longtask', buffered: true });
 }
 

@@ -27,9 +27,10 @@ const MARK_HEIGHT = 7;
 const FONT = '12px system-ui, sans-serif';
 
 export class Chart {
-  #plot;
+  /** @type {uPlot | null} */
+  #plot = null;
   #columns;
-  #height;
+  #options;
   #isDue = false;
   #drawnAt = 0;
 
@@ -39,11 +40,17 @@ export class Chart {
    */
   constructor(parent, options) {
     this.#columns = options.lines.map(() => /** @type {(number | null)[]} */ ([]));
-    this.#height = options.height;
-    this.#plot = new uPlot(plotOptions(options, parent.clientWidth), this.#data(), parent);
+    this.#options = options;
+    // Each in a task of its own, so that the page never stands still for long while it starts.
+    setTimeout(() => this.#create(parent));
+  }
+
+  /** @param {HTMLElement} parent */
+  #create(parent) {
+    this.#plot = new uPlot(plotOptions(this.#options, parent.clientWidth), this.#data(), parent);
     new ResizeObserver(() => this.#resize(parent.clientWidth)).observe(parent);
     // The colours are read whenever the canvas is drawn.
-    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#plot.redraw());
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#plot?.redraw());
   }
 
   /**
@@ -64,7 +71,8 @@ export class Chart {
 
   /** @param {string} text */
   set yLabel(text) {
-    this.#plot.axes[1].label = text;
+    this.#options.yLabel = text;
+    if (this.#plot !== null) this.#plot.axes[1].label = text;
     this.#draw();
   }
 
@@ -82,7 +90,7 @@ export class Chart {
     }
     this.#drawnAt = time;
     this.#isDue = false;
-    this.#plot.setData(this.#data());
+    this.#plot?.setData(this.#data());
   }
 
   /** @returns {uPlot.AlignedData} */
@@ -93,7 +101,8 @@ export class Chart {
 
   /** @param {number} width */
   #resize(width) {
-    if (width > 0 && width !== this.#plot.width) this.#plot.setSize({ width, height: this.#height });
+    if (width > 0 && width !== this.#plot?.width)
+      this.#plot?.setSize({ width, height: this.#options.height });
   }
 }
 
