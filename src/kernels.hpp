@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 
 #include "bits.hpp"
@@ -248,33 +249,51 @@ inline auto largest_bits(const T* x, size_t count) {
   return largest_lane(larger(larger(a, b), larger(c, d)));
 }
 
-// Leaf: sum of |x|, with an eye on the largest magnitude and on zeros. The sum serves a mean: eight
-// float32 magnitudes are added in float32 before they are widened. With a NaN in the block the sum
-// is NaN, and the largest means nothing.
+// Leaf: sum of |x|, with an eye on the largest and the smallest magnitude. The sum serves a mean:
+// eight float32 magnitudes are added in float32 before they are widened. With a NaN in the block
+// the sum is NaN, and the others mean nothing. The tail of a block is padded with zeros.
 template <class T>
 struct HealthLeaf {
   static constexpr size_t kElements = sizeof(T) == sizeof(float) ? 32 : 8;
-  decltype(load_vector(static_cast<const T*>(nullptr))) largest = {};
-  decltype(load_bits(static_cast<const T*>(nullptr))) zeros = {};  // counted downwards
+  using Vector = decltype(load_vector(static_cast<const T*>(nullptr)));
+  Vector largest = {};
+  Vector smallest = splat(std::numeric_limits<T>::max());
 
   F64x2 operator()(const float* x) {
-    const F32x4 sum = sum_of_four(x) + sum_of_four(x + 16);
+    const F32x4 sum = look_at_four(x) + look_at_four(x + 16);
     return promote_low(sum) + promote_high(sum);
   }
-  F64x2 operator()(const double* x) { return sum_of_four(x); }
+  F64x2 operator()(const double* x) { return look_at_four(x); }
+
+  bool has_zero() const { return sum_of_lanes(zero_mask(smallest)) != 0; }
 
  private:
-  auto sum_of_four(const T* x) {
+  Vector look_at_four(const T* x) {
     constexpr size_t kStep = 16 / sizeof(T);
-    return (seen(x) + seen(x + kStep)) + (seen(x + 2 * kStep) + seen(x + 3 * kStep));
-  }
-  auto seen(const T* x) {
-    const auto magnitude = absolute(load_vector(x));
-    largest = larger(largest, magnitude);
-    zeros = zeros + zero_mask(as_bits(magnitude));
-    return magnitude;
+    const Vector a = absolute(load_vector(x));
+    const Vector b = absolute(load_vector(x + kStep));
+    const Vector c = absolute(load_vector(x + 2 * kStep));
+    const Vector d = absolute(load_vector(x + 3 * kStep));
+    largest = larger(largest, larger(larger(a, b), larger(c, d)));
+    smallest = smaller(smallest, smaller(smaller(a, b), smaller(c, d)));
+    return (a + b) + (c + d);
   }
 };
+
+// How many elements are 0 or -0.
+template <class T>
+inline size_t count_zeros(const T* x, size_t count) {
+  constexpr size_t kStep = 16 / sizeof(T);
+  const auto mask = [x](size_t i) { return zero_mask(load_vector(x + i)); };
+  decltype(load_bits(x)) zeros = {};  // counted downwards
+  size_t i = 0;
+  for (; i + 4 * kStep <= count; i += 4 * kStep) {
+    zeros = zeros + ((mask(i) + mask(i + kStep)) + (mask(i + 2 * kStep) + mask(i + 3 * kStep)));
+  }
+  size_t result = 0;
+  for (; i < count; ++i) result += x[i] == 0;
+  return result - static_cast<size_t>(sum_of_lanes(zeros));
+}
 
 // Whether one of the first elements, a sample for the whole block, is smaller than `limit` but not
 // 0.

@@ -116,6 +116,7 @@ inline F32x4 operator+(F32x4 a, F32x4 b) { return {wasm_f32x4_add(a.v, b.v)}; }
 inline F32x4 operator-(F32x4 a, F32x4 b) { return {wasm_f32x4_sub(a.v, b.v)}; }
 inline F32x4 operator*(F32x4 a, F32x4 b) { return {wasm_f32x4_mul(a.v, b.v)}; }
 inline F32x4 larger(F32x4 a, F32x4 b) { return {wasm_f32x4_pmax(a.v, b.v)}; }
+inline F32x4 smaller(F32x4 a, F32x4 b) { return {wasm_f32x4_pmin(a.v, b.v)}; }
 inline F32x4 absolute(F32x4 a) { return {wasm_v128_and(a.v, wasm_i32x4_splat(kMagnitudeOfFloat))}; }
 inline F64x2 promote_low(F32x4 a) { return {wasm_f64x2_promote_low_f32x4(a.v)}; }
 inline F64x2 promote_high(F32x4 a) {
@@ -140,7 +141,8 @@ inline I64x2 operator|(I64x2 a, I64x2 b) { return {wasm_v128_or(a.v, b.v)}; }
 inline I64x2 shift_right_52(I64x2 a) { return {wasm_u64x2_shr(a.v, 52)}; }
 inline I64x2 shift_left_52(I64x2 a) { return {wasm_i64x2_shl(a.v, 52)}; }
 // -1 in the lanes that are zero, 0 elsewhere.
-inline I64x2 zero_mask(I64x2 a) { return {wasm_i64x2_eq(a.v, wasm_i64x2_splat(0))}; }
+// All bits where a lane is 0 or -0.
+inline I64x2 zero_mask(F64x2 a) { return {wasm_f64x2_eq(a.v, wasm_f64x2_splat(0))}; }
 inline int64_t sum_of_lanes(I64x2 a) {
   return wasm_i64x2_extract_lane(a.v, 0) + wasm_i64x2_extract_lane(a.v, 1);
 }
@@ -178,7 +180,7 @@ inline I32x4 where_less(I32x4 x, I32x4 y, I32x4 a, I32x4 b) {
 }
 // -1 in the lanes where it is true, 0 elsewhere.
 inline I32x4 greater_mask(I32x4 a, I32x4 b) { return {wasm_i32x4_gt(a.v, b.v)}; }
-inline I32x4 zero_mask(I32x4 a) { return {wasm_i32x4_eq(a.v, wasm_i32x4_splat(0))}; }
+inline I32x4 zero_mask(F32x4 a) { return {wasm_f32x4_eq(a.v, wasm_f32x4_splat(0))}; }
 inline int32_t sum_of_lanes(I32x4 a) {
   return wasm_i32x4_extract_lane(a.v, 0) + wasm_i32x4_extract_lane(a.v, 1) +
          wasm_i32x4_extract_lane(a.v, 2) + wasm_i32x4_extract_lane(a.v, 3);
@@ -271,10 +273,6 @@ inline T largest_lane(Lanes<T, kLanes> a) {
 }
 
 template <class T, int kLanes>
-inline Lanes<T, kLanes> zero_mask(Lanes<T, kLanes> a) {
-  return each(a, a, [](T x, T) { return x == 0 ? -1 : 0; });
-}
-template <class T, int kLanes>
 inline T sum_of_lanes(Lanes<T, kLanes> a) {
   T result = 0;
   for (const T lane : a.lane) result += lane;
@@ -347,6 +345,13 @@ inline uint32_t smallest_lane_unsigned(I32x4 a) {
   for (const int32_t lane : a.lane) {
     if (static_cast<uint32_t>(lane) < result) result = static_cast<uint32_t>(lane);
   }
+  return result;
+}
+
+inline I64x2 zero_mask(F64x2 a) { return {{a.lane[0] == 0 ? -1 : 0, a.lane[1] == 0 ? -1 : 0}}; }
+inline I32x4 zero_mask(F32x4 a) {
+  I32x4 result;
+  for (int i = 0; i < 4; ++i) result.lane[i] = a.lane[i] == 0 ? -1 : 0;
   return result;
 }
 

@@ -22,6 +22,18 @@ export function promisedBound(arrays, p) {
   return wholeOrHalfOdd || p === Infinity ? 2 ** -48 : 2 ** -40 * Math.max(1, 1 / p);
 }
 
+/** The powers that the GPU takes by multiplication. */
+export const PRODUCT_POWERS = [1, 2, 3, 4];
+
+/**
+ * The promised bound on the relative error of a norm of the GPU.
+ * @param {number} p
+ */
+export function boundOnGpu(p) {
+  const isReal = p >= 0.5 && p <= 64 && !PRODUCT_POWERS.includes(p);
+  return isReal ? 4e-6 : 2 ** -23;
+}
+
 /** @param {Elements} array */
 function isWide(array) {
   return [Float64Array, Int32Array, Uint32Array].some((Type) => array instanceof Type);

@@ -13,6 +13,7 @@ import {
   NORM_TYPES,
   promisedBound,
 } from './accuracy.js';
+import { FLOAT32_MAGNITUDES } from './cases.js';
 import { exactNorm } from './oracle.js';
 
 /** Elements that the staging area holds (kStagingBytes in bindings/bindings.cpp). */
@@ -66,23 +67,7 @@ for (const Type of TYPES) {
   });
 }
 
-/** @type {Record<string, (random: () => number) => number>} */
-const FLOAT32_MAGNITUDES = {
-  'ordinary gradients': (random) => (random() - 0.5) * 1e-2,
-  'squares subnormal in float32': (random) => (random() - 0.5) * 1e-20,
-  'squares below all float32': (random) => (random() - 0.5) * 1e-30,
-  'squares beyond float32': (random) => (random() - 0.5) * 1e25,
-  subnormals: (random) => (random() - 0.5) * 2 ** -126,
-  'the smallest subnormals': (random) => Math.ceil(random() * 3) * 2 ** -149,
-  'up to FLT_MAX': (random) => (random() - 0.5) * 2 * 3.4028234663852886e38,
-  'FLT_MAX and -FLT_MAX': (random) => (random() < 0.5 ? -1 : 1) * 3.4028234663852886e38,
-  '1e-40 mixed with 1e30': (random) => (random() < 0.9 ? 1e-40 : 1e30) * random(),
-  'all magnitudes': (random) => (random() - 0.5) * 2 ** (random() * 270 - 145),
-  'mostly zeros': (random) => (random() < 0.95 ? 0 : random() - 0.5),
-  'one size': () => 0.1,
-};
-
-/** @type {Record<string, (random: () => number) => number>} */
+/** @type {typeof FLOAT32_MAGNITUDES} */
 const FLOAT64_MAGNITUDES = {
   'ordinary gradients': (random) => (random() - 0.5) * 1e-2,
   1e200: (random) => (random() - 0.5) * 1e200,
@@ -118,7 +103,7 @@ test('hard magnitudes: every p within its bound, and neither 0 nor Infinity unle
     for (const [name, element] of Object.entries(table)) {
       for (const length of [1, 2, 3, 33, BLOCK + 5]) {
         const random = createRandom(length + 1);
-        const array = makeArray(Type, length, () => element(random));
+        const array = makeArray(Type, length, (i) => element(random, i));
         const norms = length > BLOCK ? NORM_TYPES : [...NORM_TYPES, ...MORE_NORM_TYPES];
         for (const p of norms)
           assertAccurate(gradNorm(array, p), [array], p, `${Type.name}, ${name}, ${length}`);

@@ -1,38 +1,12 @@
-// tests/webgpu-device.js: a WebGPU device in Node.js, by Dawn, and buffers on it. On machines without a GPU, by the
-// SwiftShader that comes with Chromium.
-import { existsSync } from 'node:fs';
-import { create, globals } from 'webgpu';
-
-const SWIFTSHADER = ['/usr/lib/chromium', '/usr/lib/chromium-browser', '/opt/google/chrome'].map(
-  (folder) => `${folder}/vk_swiftshader_icd.json`,
-);
+// tests/webgpu-device.js: WebGPU devices for the tests, buffers on them and counts of calls; the same in Node.js and in
+// browsers.
+import { requestAdapter } from './adapter.js';
 
 /** STORAGE, COPY_SRC and COPY_DST. */
 export const USAGE = 0x80 | 0x4 | 0x8;
 
 /** Every half of a word that belongs to no tensor. */
 export const POISON = 0x7fc17fc1;
-
-/**
- * The adapter; SwiftShader if GRADNORM_GPU does not say `any` and it is installed.
- * @returns {Promise<GPUAdapter>}
- * @throws {Error} if there is none
- */
-export async function requestAdapter() {
-  const icd = SWIFTSHADER.find((path) => existsSync(path));
-  if (process.env.GRADNORM_GPU !== 'any' && icd !== undefined) process.env.VK_ICD_FILENAMES ??= icd;
-  // What create() returns must stay reachable: its collection takes Dawn down.
-  const kept = /** @type {{ gradnormTestsGpu?: GPU }} */ (globalThis);
-  kept.gradnormTestsGpu ??= /** @type {GPU} */ (Object.assign(globalThis, globals) && create([]));
-  const gpu = kept.gradnormTestsGpu;
-  const adapter = await gpu.requestAdapter();
-  if (adapter === null) {
-    throw new Error(
-      'no WebGPU adapter: expected a GPU with a Vulkan driver, or Chromium and libvulkan1 (npm test installs them)',
-    );
-  }
-  return adapter;
-}
 
 /**
  * A device of which every validation error is kept in a list; of an adapter of its own, as each gives one device.

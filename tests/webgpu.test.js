@@ -1,14 +1,18 @@
-// tests/webgpu.test.js: the GPU path against the oracle, in Node.js by Dawn.
+// tests/webgpu.test.js: the GPU path against the oracle, in Node.js by Dawn. tests/webgpu-browser.test.js runs the same
+// in Chromium.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { GradientError, gradNorm, gradReport } from 'gradnorm';
 import { GpuGradNorm } from 'gradnorm/webgpu';
-import { assertClose, createRandom, hex, makeArray } from './accuracy.js';
+import { HOST, requestAdapter } from './adapter.js';
+import { assertClose, boundOnGpu, createRandom, hex, makeArray, PRODUCT_POWERS } from './accuracy.js';
+import { assertDirectionKept, epsBeside, FLOAT32_MAGNITUDES, HARD_FLOAT32_CLIPS } from './cases.js';
+import { describeAdapter } from './describe-adapter.js';
 import { exactNorm, relativeError } from './oracle.js';
-import { bufferOf, bytesOf, countCalls, requestAdapter, requestDevice, USAGE } from './webgpu-device.js';
+import { bufferOf, bytesOf, countCalls, requestDevice, USAGE } from './webgpu-device.js';
 
 const JOB = 4096;
-const EXACT_POWERS = [1, 2, 3, 4, Infinity];
+const EXACT_POWERS = [...PRODUCT_POWERS, Infinity];
 const REAL_POWERS = [0.5, 0.7, 1.5, 2.5, 7, 10, 63.5, 64];
 const CPU_POWERS = [0.1, 65, 1000];
 const ALL_POWERS = [...EXACT_POWERS, ...REAL_POWERS, ...CPU_POWERS];
@@ -21,10 +25,7 @@ let errors;
 let gpu;
 
 before(async () => {
-  const { vendor, architecture, device: name, description } = (await requestAdapter()).info;
-  console.log(
-    `WebGPU adapter: ${[vendor, architecture, name, description].filter((word) => word !== '').join(', ')}`,
-  );
+  console.log(`WebGPU adapter in ${HOST}: ${describeAdapter((await requestAdapter()).info)}`);
   ({ device, errors } = await requestDevice());
   gpu = await GpuGradNorm.create({ device });
 });
@@ -33,9 +34,6 @@ after(() => {
   gpu.destroy();
   device.destroy();
 });
-
-/** @param {number} p */
-const boundOf = (p) => (REAL_POWERS.includes(p) ? 4e-6 : 2 ** -23);
 
 /** The largest error of each power, told at the end. @type {Map<number, number>} */
 const worst = new Map();
@@ -53,7 +51,7 @@ after(() => {
 function assertNorm(norm, arrays, p, where) {
   const exact = exactNorm(arrays, p);
   worst.set(p, Math.max(worst.get(p) ?? 0, relativeError(norm, exact)));
-  assertClose(norm, exact, boundOf(p), `${where}, p = ${p}`);
+  assertClose(norm, exact, boundOnGpu(p), `${where}, p = ${p}`);
 }
 
 /**
@@ -113,24 +111,7 @@ describe('norm', () => {
     }
   });
 
-  /** @type {Record<string, (random: () => number, index: number) => number>} */
-  const MAGNITUDES = {
-    'ordinary gradients': (random) => (random() - 0.5) * 1e-2,
-    'squares below all float32': (random) => (random() - 0.5) * 1e-30,
-    'squares beyond float32': (random) => (random() - 0.5) * 1e25,
-    subnormals: (random) => (random() - 0.5) * 2 ** -126,
-    'the smallest subnormals': (random) => Math.ceil(random() * 3) * 2 ** -149,
-    '2^-149 alone': (_, index) => (index === 1 ? 2 ** -149 : 0),
-    'up to FLT_MAX': (random) => (random() - 0.5) * 2 * 3.4028234663852886e38,
-    'FLT_MAX and -FLT_MAX': (random) => (random() < 0.5 ? -1 : 1) * 3.4028234663852886e38,
-    '1e-40 mixed with 1e30': (random) => (random() < 0.9 ? 1e-40 : 1e30) * random(),
-    'all magnitudes': (random) => (random() - 0.5) * 2 ** (random() * 270 - 145),
-    'one large among many small': (_, index) => (index === 3 ? 1 : 1 / 90.6),
-    'one large among many tiny': (_, index) => (index === 3 ? 1 : 1.99 * 2 ** -33),
-    'mostly zeros': (random) => (random() < 0.95 ? 0 : random() - 0.5),
-    'one size': () => 0.1,
-  };
-  for (const [name, element] of Object.entries(MAGNITUDES)) {
+  for (const [name, element] of Object.entries(FLOAT32_MAGNITUDES)) {
     test(`${name}: every p within its bound`, async () => {
       for (const length of [2, 3, 33, JOB + 5]) {
         const random = createRandom(length + 1);
@@ -203,6 +184,7 @@ describe('norm', () => {
         ]),
       ),
       { a, more: { b, c }, none: undefined },
+      new Set([a, { grad: b }, c]),
     ]) {
       assertClose(await gpu.plan(tensors).gradNorm(), exact, 2 ** -23, 'forms');
     }
@@ -391,7 +373,7 @@ describe('clip', () => {
         for (const ratio of [0.999, 1 / 3, 1e-5]) {
           const maxNorm = before * ratio;
           const { plan, norm, floats, flags, clipped } = await clip(array, maxNorm, { normType: p, eps: 0 });
-          const bound = boundOf(p);
+          const bound = boundOnGpu(p);
           assert.ok(Math.abs(norm / before - 1) <= 2 * bound, `p = ${p}`);
           assert.equal(flags, 4);
           const coefficient = floats[2];
@@ -415,6 +397,22 @@ describe('clip', () => {
       }
     }
   });
+
+  for (const [name, list, maxNorm, p] of HARD_FLOAT32_CLIPS.filter(([, , , p]) => p >= 0.5 && p <= 64)) {
+    test(`${name} clipped to ${maxNorm}: the norm is that within 1e-6, and the direction is kept within 1e-6`, async () => {
+      const tensors = list.map((array) => ({ buffer: bufferOf(device, array), length: array.length }));
+      const plan = gpu.plan(tensors);
+      const norm = await plan.clipGradNorm(maxNorm, { normType: p, eps: epsBeside(maxNorm) }).norm();
+      const clipped = await Promise.all(
+        tensors.map(async ({ buffer, length }) => new Float32Array(await bytesOf(device, buffer), 0, length)),
+      );
+      assert.ok(norm > maxNorm, hex(norm));
+      const after = await plan.gradNorm(p);
+      assert.ok(Math.abs(after / maxNorm - 1) <= 1e-6, `${hex(norm)}, then ${hex(after)}`);
+      assertDirectionKept(clipped, list, after, norm);
+      plan.destroy();
+    });
+  }
 
   test('coefficients that are subnormal as a float32 scale all the same', async () => {
     const array = Float32Array.of(3e38, -2e38, 1e30);
@@ -598,28 +596,205 @@ describe('arrays and buffers', () => {
         },
         [a, { grad: onGpu }, { grad: c }],
       ]) {
-        assertClose(await gpu.gradNorm(gradients, p), exactNorm(arrays, p), boundOf(p), `p = ${p}`);
+        assertClose(await gpu.gradNorm(gradients, p), exactNorm(arrays, p), boundOnGpu(p), `p = ${p}`);
       }
     }
-    assert.equal(await gpu.gradNorm([a, c]), gradNorm([a, c]));
+    assert.equal(await gpu.gradNorm(new Set([a, c])), gradNorm([a, c]));
     await assert.rejects(gpu.gradNorm(/** @type {any} */ ({ fc1: { w: [1, 2] }, b: onGpu })), {
       name: 'TypeError',
-      message: /^gradients\.fc1\.w is an Array of numbers/,
+      message:
+        'gradients.fc1.w is an Array of numbers (wrap it: Float32Array.from(values)); expected ' +
+        '{ buffer, offset, length, dtype } on the GPU, a Float32Array, Float64Array, Float16Array or array of 8- to ' +
+        "32-bit integers, { data: Uint16Array, dtype: 'float16' or 'bfloat16' }, an object whose grad is one, a list, " +
+        'Map or plain record of these, or null',
     });
+  });
+
+  test('upload: true measures arrays on the GPU, with the bits of a plan; what it has no kernels for stays on the CPU', async () => {
+    const random = createRandom(31);
+    const long = makeArray(Float32Array, 3 * 2 ** 20 + 5, () => random() - 0.5);
+    const bits = Uint16Array.from({ length: 2 ** 20 + 1 }, () => Math.floor(random() * 0x3c00));
+    const half = { data: bits, dtype: /** @type {const} */ ('float16') };
+    const others = [Float64Array.of(1e-3, 2), Int8Array.of(3, -4)];
+    const onGpu = { buffer: bufferOf(device, Float32Array.of(1)), length: 0 };
+    const small = Array.from({ length: 50 }, (_, k) => long.subarray(100 * k, 101 * k));
+    const plan = gpu.plan([
+      { buffer: bufferOf(device, long), length: long.length },
+      { buffer: bufferOf(device, bits, 2), offset: 2, length: bits.length, dtype: 'float16' },
+    ]);
+    for (const p of [1, 2, Infinity]) {
+      const [one, two] = await Promise.all([
+        gpu.gradNorm([long, half], p, { upload: true }),
+        gpu.gradNorm({ small, others, long: long.subarray(1), none: null, onGpu }, p, { upload: true }),
+      ]);
+      assert.equal(hex(one), hex(await plan.gradNorm(p)), `p = ${p}`);
+      const exact = gradNorm([small, others, long.subarray(1)], p);
+      assert.ok(Math.abs(two / exact - 1) <= 2 ** -22, `p = ${p}: ${two}, not ${exact}`);
+    }
+    assert.equal(await gpu.gradNorm([long, half], 0.1, { upload: true }), gradNorm([long, half], 0.1));
+    await assert.rejects(gpu.gradNorm([long], 2, /** @type {any} */ ({ upload: 1 })), {
+      name: 'TypeError',
+      message: 'upload is 1 (a number); expected true or false',
+    });
+  });
+
+  test('upload takes four buffers of 8 MiB, whatever is uploaded, and no more than that is on its way', async () => {
+    const { device: own, errors: ownErrors } = await requestDevice();
+    const on = await GpuGradNorm.create({ device: own });
+    /** @type {number[]} */
+    const sizes = [];
+    let underWay = 0;
+    let most = 0;
+    const { createBuffer, queue } = own;
+    own.createBuffer = (descriptor) => {
+      if (descriptor.size >= 2 ** 20) sizes.push(descriptor.size);
+      return createBuffer.call(own, descriptor);
+    };
+    const { writeBuffer } = queue;
+    queue.writeBuffer = (/** @type {any[]} */ ...values) => {
+      const bytes = values[4] ?? values[2].byteLength;
+      underWay += bytes;
+      most = Math.max(most, underWay);
+      queue.onSubmittedWorkDone().then(() => (underWay -= bytes));
+      return writeBuffer.apply(queue, /** @type {any} */ (values));
+    };
+    Object.defineProperty(own, 'queue', { value: queue });
+    const array = new Float32Array(10 * 2 ** 20 + 1).fill(0.5);
+    assert.equal(await on.gradNorm(array, 1, { upload: true }), 5 * 2 ** 20 + 0.5);
+    assert.equal(await on.gradNorm(array, Infinity, { upload: true }), 0.5);
+    assert.deepEqual(sizes, Array(4).fill(8 * 2 ** 20));
+    assert.ok(most > 8 * 2 ** 20 && most <= 33 * 2 ** 20, `${most} bytes under way`);
+    assert.deepEqual(ownErrors, []);
+    const pending = on.gradNorm(array, 1, { upload: true });
+    on.destroy();
+    await assert.rejects(pending, { message: 'gradnorm: this GpuGradNorm was destroyed' });
+    own.destroy();
   });
 });
 
 describe('report', () => {
-  test('as gradReport of the same elements under the same names', async () => {
-    const weight = Float32Array.of(1, NaN, 0, -Infinity);
-    const half = Uint16Array.of(0x3c00, 0xbc00, 0);
+  /** @param {import('gradnorm').GradReport} report */
+  const countsOf = ({ tensors, nonfinite, elements, max, zeros, nan, inf }) => ({
+    tensors: tensors.map((row) => ({ ...row, norm: 0, share: 0, meanAbs: 0 })),
+    nonfinite,
+    totals: [elements, max, zeros, nan, inf],
+  });
+
+  /**
+   * @param {number} actual
+   * @param {number} expected
+   * @param {number} bound  relative
+   * @param {string} where
+   */
+  function assertNear(actual, expected, bound, where) {
+    const isNear = Object.is(actual, expected) || Math.abs(actual / expected - 1) <= bound;
+    assert.ok(isNear, `${where}: ${actual}, not ${expected}`);
+  }
+
+  /**
+   * @param {import('gradnorm').GradReport} report
+   * @param {import('gradnorm').GradReport} expected  of the same elements in arrays
+   * @param {string} where
+   */
+  function assertReport(report, expected, where) {
+    assert.deepEqual(countsOf(report), countsOf(expected), where);
+    const bound = boundOnGpu(expected.normType);
+    const rows = [[report, expected], ...report.tensors.map((row, i) => [row, expected.tensors[i]])];
+    for (const [row, other] of /** @type {any[]} */ (rows)) {
+      const place = `${where}, ${row.name ?? 'total'}, p = ${expected.normType}`;
+      assertNear(row.norm, other.norm, 2 * bound, `${place}: norm`);
+      assertNear(row.meanAbs, other.meanAbs, 2 ** -21, `${place}: meanAbs`);
+      if (row.share === undefined || Number.isNaN(other.share)) {
+        assert.ok(Number.isNaN(row.share ?? NaN), `${place}: share ${row.share}`);
+      } else {
+        assert.ok(Math.abs(row.share - other.share) <= 2e-4, `${place}: ${row.share}, not ${other.share}`);
+      }
+    }
+  }
+
+  /** @param {(i: number) => number} element */
+  const halves = (/** @type {number} */ length, element) =>
+    Uint16Array.from({ length }, (_, i) => element(i));
+
+  test('as gradReport of the same elements under the same names, for every p; norm is gradNorm bit for bit', async () => {
+    const random = createRandom(21);
+    const value = () => (random() < 0.1 ? 0 : (random() - 0.5) * 2 ** (random() * 30));
+    const long = makeArray(Float32Array, 3 * JOB + 100, value);
+    const tiny = makeArray(Float32Array, 40, () => Math.floor(random() * 9) * 2 ** -149);
+    const f16 = halves(JOB + 77, (i) => (i % 3 === 0 ? 0 : (i * 7) % 0x7c00));
+    const bf16 = halves(300, (i) => 0x3f80 + i);
+    const onGpu = (
+      /** @type {any} */ data,
+      /** @type {number} */ offset,
+      /** @type {any} */ dtype = 'float32',
+    ) => {
+      const buffer = bufferOf(device, data, offset);
+      return { buffer, offset, length: /** @type {number} */ (data.length), dtype };
+    };
     const plan = gpu.plan({
-      fc1: { weight: { buffer: bufferOf(device, weight, 4), offset: 4, length: 4 } },
-      half: { buffer: bufferOf(device, half, 2), offset: 2, length: 3, dtype: 'float16' },
+      fc1: { long: onGpu(long, 12), none: null, empty: onGpu(new Uint16Array(0), 2, 'float16') },
+      tiny: onGpu(tiny, 0),
+      f16: onGpu(f16, 2, 'float16'),
+      bf16: onGpu(bf16, 4, 'bfloat16'),
+      zeros: onGpu(new Float32Array(10).fill(-0), 4),
     });
-    const report = await plan.report({ normType: 1 });
-    const expected = gradReport({ fc1: { weight }, half: { data: half, dtype: 'float16' } }, { normType: 1 });
-    assert.deepEqual(report.toJSON(), expected.toJSON());
+    const empty = new Uint16Array(0);
+    const gradients = {
+      fc1: { long, none: null, empty: { data: empty, dtype: /** @type {const} */ ('float16') } },
+      tiny,
+      f16: { data: f16, dtype: /** @type {const} */ ('float16') },
+      bf16: { data: bf16, dtype: /** @type {const} */ ('bfloat16') },
+      zeros: new Float32Array(10),
+    };
+    for (const p of ALL_POWERS) {
+      const report = await plan.report({ normType: p });
+      assertReport(report, gradReport(gradients, { normType: p }), 'mixed');
+      assert.equal(hex(report.norm), hex(await plan.gradNorm(p)), `p = ${p}`);
+    }
+    assert.equal((await gpu.plan([]).report()).norm, 0);
+  });
+
+  test('NaN and infinities: how many, and the first of each tensor, wherever it is', async () => {
+    for (const [length, ats] of /** @type {[number, number[]][]} */ ([
+      [1, [0]],
+      [33, [0, 7, 32]],
+      [2 * JOB + 5, [0, 255, 256, JOB - 1, JOB, JOB + 1, 2 * JOB + 4]],
+    ])) {
+      for (const at of ats) {
+        for (const bad of [NaN, Infinity, -Infinity]) {
+          const array = new Float32Array(length).fill(0.5);
+          array[length - 1] = NaN;
+          array[at] = bad;
+          const half = halves(length + 1, (i) => (i === at ? 0xfc00 : 0x3800));
+          const plan = gpu.plan({
+            array: { buffer: bufferOf(device, array, 4), offset: 4, length },
+            half: { buffer: bufferOf(device, half, 2), offset: 2, length: length + 1, dtype: 'float16' },
+            good: { buffer: bufferOf(device, Float32Array.of(1, 2)), length: 2 },
+          });
+          const expected = gradReport({
+            array,
+            half: { data: half, dtype: 'float16' },
+            good: Float32Array.of(1, 2),
+          });
+          assertReport(await plan.report(), expected, `n = ${length}, ${bad} at ${at}`);
+          plan.destroy();
+        }
+      }
+    }
+  });
+
+  test('reads no tensor back, unless p is one that the GPU has no kernel for', async () => {
+    const noCopy = device.createBuffer({ size: 16, usage: 0x80 });
+    const plan = gpu.plan([{ buffer: noCopy, length: 4 }]);
+    assert.equal((await plan.report()).zeros, 4);
+    await assert.rejects(plan.report({ normType: 0.1 }), {
+      name: 'TypeError',
+      message: /^tensors\[0\] has a buffer without usage COPY_SRC/,
+    });
+    assert.equal((await plan.report()).zeros, 4);
+    const pending = plan.report();
+    plan.destroy();
+    await assert.rejects(pending, { message: 'gradnorm: this plan was destroyed' });
   });
 });
 
@@ -656,11 +831,11 @@ describe('errors', () => {
       ],
       [
         [Float32Array.of(1)],
-        'tensors[0] is a Float32Array; expected { buffer, offset, length, dtype }, a list, Map or plain record of these, or null',
+        'tensors[0] is a Float32Array; expected { buffer, offset, length, dtype }, an object whose grad is one, a list, Map or plain record of these, or null',
       ],
       [
         3,
-        'tensors is 3 (a number); expected { buffer, offset, length, dtype }, a list, Map or plain record of these, or null',
+        'tensors is 3 (a number); expected { buffer, offset, length, dtype }, an object whose grad is one, a list, Map or plain record of these, or null',
       ],
       [
         [{ buffer: device.createBuffer({ size: 16, usage: 0x8 }), length: 1 }],

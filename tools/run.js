@@ -1,5 +1,5 @@
 // tools/run.js: the command behind every npm script. Sets up, builds, then does what was asked:
-//   node tools/run.js build | start | test | bench | demo | format  [arguments for the program]
+//   node tools/run.js build | start | test | bench | bench:gpu | demo | demo:build | format  [arguments for the program]
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,6 +27,13 @@ const COMMANDS = {
   async bench(args) {
     await ensureBuilt();
     await handOver([join('tests', 'bench', 'bench.js'), ...args]);
+  },
+  async 'bench:gpu'(args) {
+    await ensureBuilt();
+    run(process.execPath, [join('tests', 'bench', 'gpu', 'bundle.js')]);
+    if (args.includes('--prepare')) return;
+    ensureVulkanLoader();
+    await handOver([join('dist', 'bench-gpu', 'bench.js'), ...args]);
   },
   async demo() {
     await COMMANDS['demo:build']([]);

@@ -49,9 +49,18 @@ import { isDetached, lengthOf, typedArrayName } from './typed-array.js';
  * @property {number} depth
  */
 
-const EXPECTED =
-  `${GRADIENT_TYPES_IN_WORDS}, an object whose grad is one, ` +
-  'a list, Map or plain record of these, or null';
+/**
+ * Whose door it is: what the argument is called, and which objects are gradients beside arrays.
+ * @typedef {object} Door
+ * @property {string} root   the name of the argument
+ * @property {string} types  of gradients, in words
+ * @property {(value: object, parent: Place | null, key: unknown) => boolean} take  takes a value, if it is a gradient
+ *   that is in no array
+ */
+
+/** @type {Door} */
+const ARRAYS = { root: 'gradients', types: GRADIENT_TYPES_IN_WORDS, take: () => false };
+
 const NUMBERS = 'an Array of numbers (wrap it: Float32Array.from(values))';
 const MAX_DEPTH = 100;
 
@@ -61,18 +70,19 @@ const GRAD = Symbol('grad');
 /**
  * Flattens gradients into a list of tensors in the order of reading, skipping null and undefined. Arrays are
  * read by index up to the length they had at first; iterators are closed on any error.
- * @param {Gradients} gradients
- * @returns {Tensor[]}
+ * @param {unknown} gradients
+ * @param {Door} [door]
+ * @returns {Tensor[]}  those in arrays
  * @throws {TypeError} on anything that is not a gradient, naming its place
  */
-export function collect(gradients) {
+export function collect(gradients, door = ARRAYS) {
   /** @type {Tensor[]} */
   const tensors = [];
-  visit(tensors, gradients, null, undefined);
+  visit(tensors, door, gradients, null, undefined);
   // A getter or an iterator may have transferred the buffer of a gradient that had been read already.
   for (let i = 0; i < tensors.length; ++i) {
     const tensor = tensors[i];
-    if (lengthOf(tensor.array) !== tensor.length) throw changed(tensor);
+    if (lengthOf(tensor.array) !== tensor.length) throw changed(door, tensor);
   }
   return tensors;
 }
@@ -83,7 +93,7 @@ export function collect(gradients) {
  * @returns {string}
  */
 export function placeOf({ parent, key }) {
-  return nameOf(parent, key);
+  return placeAt(ARRAYS.root, parent, key);
 }
 
 /**
@@ -93,7 +103,17 @@ export function placeOf({ parent, key }) {
  * @returns {string}
  */
 export function tensorName({ parent, key }) {
-  return pathTo(parent, key).join('.') || 'gradients';
+  return nameAt(ARRAYS.root, parent, key);
+}
+
+/**
+ * @param {string} root
+ * @param {Place | null} parent
+ * @param {unknown} key
+ * @returns {string}  such as fc1.weight
+ */
+export function nameAt(root, parent, key) {
+  return pathTo(parent, key).join('.') || root;
 }
 
 /**
@@ -110,113 +130,121 @@ function pathTo(parent, key) {
 
 /**
  * @param {Tensor[]} tensors
+ * @param {Door} door
  * @param {unknown} value
  * @param {Place | null} parent
  * @param {unknown} key
  */
-function visit(tensors, value, parent, key) {
+function visit(tensors, door, value, parent, key) {
   if (value === null || value === undefined) return;
-  if (typeof value !== 'object') throw notAGradient(value, parent, key);
+  if (typeof value !== 'object') throw notAGradient(door, value, parent, key);
   const name = typedArrayName(value);
   if (name === undefined) {
-    visitContainer(tensors, value, parent, key);
+    visitContainer(tensors, door, value, parent, key);
   } else {
     const dtype = dtypeOf(name);
-    if (dtype === undefined) throw notAGradient(value, parent, key);
-    visitArray(tensors, value, dtype, parent, key);
+    if (dtype === undefined) throw notAGradient(door, value, parent, key);
+    visitArray(tensors, door, value, dtype, parent, key);
   }
 }
 
 /**
  * @param {Tensor[]} tensors
+ * @param {Door} door
  * @param {object} value   a typed array
  * @param {number} dtype   of its elements
  * @param {Place | null} parent
  * @param {unknown} key
  */
-function visitArray(tensors, value, dtype, parent, key) {
+function visitArray(tensors, door, value, dtype, parent, key) {
   const array = /** @type {GradientArray} */ (value);
   const length = lengthOf(array);
   if (length === 0 && isDetached(array)) {
-    throw mistake(parent, key, `${describe(array)} on a detached buffer`, 'one that can be read');
+    throw mistake(door, parent, key, `${describe(array)} on a detached buffer`, 'one that can be read');
   }
   tensors.push({ array, dtype, length, parent, key });
 }
 
 /**
  * @param {Tensor[]} tensors
+ * @param {Door} door
  * @param {object} value
  * @param {Place | null} parent
  * @param {unknown} key
  */
-function visitContainer(tensors, value, parent, key) {
-  if (isRevoked(value)) throw notAGradient(value, parent, key);
+function visitContainer(tensors, door, value, parent, key) {
+  if (isRevoked(value)) throw notAGradient(door, value, parent, key);
+  if (door.take(value, parent, key)) return;
   const list = Array.isArray(value) ? value : null;
-  const place = enter(value, parent, key);
+  const place = enter(door, value, parent, key);
   if (list !== null) {
-    for (let i = 0, length = list.length; i < length; ++i) visit(tensors, list[i], place, i);
+    for (let i = 0, length = list.length; i < length; ++i) visit(tensors, door, list[i], place, i);
   } else if (isMap(value)) {
-    visitIterable(value.entries(), ([name, item]) => visit(tensors, item, place, name));
+    visitIterable(value.entries(), ([name, item]) => visit(tensors, door, item, place, name));
   } else if ('grad' in value) {
-    visitGradientOfParameter(tensors, value.grad, place);
-  } else if (!visitHalf(tensors, value, parent, key)) {
-    visitIterableOrRecord(tensors, value, place);
+    visitGradientOfParameter(tensors, door, value.grad, place);
+  } else if (!visitHalf(tensors, door, value, parent, key)) {
+    visitIterableOrRecord(tensors, door, value, place);
   }
 }
 
 /**
  * @param {Tensor[]} tensors
+ * @param {Door} door
  * @param {object} value
  * @param {Place} place  the value's own
  */
-function visitIterableOrRecord(tensors, value, place) {
+function visitIterableOrRecord(tensors, door, value, place) {
   if (isIterable(value)) {
     let index = 0;
-    visitIterable(value[Symbol.iterator](), (item) => visit(tensors, item, place, index++));
+    visitIterable(value[Symbol.iterator](), (item) => visit(tensors, door, item, place, index++));
   } else if (isPlainRecord(value)) {
-    for (const name of Object.keys(value)) visit(tensors, value[name], place, name);
+    for (const name of Object.keys(value)) visit(tensors, door, value[name], place, name);
   } else {
-    throw notAGradient(value, place.parent, place.key);
+    throw notAGradient(door, value, place.parent, place.key);
   }
 }
 
 /**
  * @param {Tensor[]} tensors
+ * @param {Door} door
  * @param {unknown} gradient
  * @param {Place} place
  */
-function visitGradientOfParameter(tensors, gradient, place) {
+function visitGradientOfParameter(tensors, door, gradient, place) {
   if (gradient === null || gradient === undefined) return;
   const dtype = dtypeOf(typedArrayName(gradient) ?? '');
   if (dtype !== undefined) {
-    visitArray(tensors, /** @type {object} */ (gradient), dtype, place, GRAD);
+    visitArray(tensors, door, /** @type {object} */ (gradient), dtype, place, GRAD);
     return;
   }
   const isReadable = typeof gradient === 'object' && !isRevoked(gradient);
-  if (isReadable && visitHalf(tensors, gradient, place, GRAD)) return;
+  if (isReadable && (door.take(gradient, place, GRAD) || visitHalf(tensors, door, gradient, place, GRAD)))
+    return;
   const words = describe(gradient);
   const isList = words === 'an Array' && typeof (/** @type {unknown[]} */ (gradient)[0]) === 'number';
-  throw mistake(place, GRAD, isList ? NUMBERS : words, `${GRADIENT_TYPES_IN_WORDS}, or null`);
+  throw mistake(door, place, GRAD, isList ? NUMBERS : words, `${door.types}, or null`);
 }
 
 /**
  * @param {Tensor[]} tensors
+ * @param {Door} door
  * @param {object} value
  * @param {Place | null} parent
  * @param {unknown} key
  * @returns {boolean}  whether the value is the bits of half-precision elements
  */
-function visitHalf(tensors, value, parent, key) {
+function visitHalf(tensors, door, value, parent, key) {
   const half = /** @type {Partial<HalfGradient>} */ (value);
   const dtype = halfDtypeOf(half.dtype);
   if (dtype === undefined) return false;
   const { data } = half;
   if (data === undefined || typedArrayName(data) !== 'Uint16Array') {
-    const place = `${nameOf(parent, key)}.data`;
+    const place = `${placeAt(door.root, parent, key)}.data`;
     const expected = `a Uint16Array of the bits of ${DTYPE_NAMES[dtype]} elements`;
     throw new TypeError(`${place} is ${describe(data)}; expected ${expected}`);
   }
-  visitArray(tensors, data, dtype, parent, key);
+  visitArray(tensors, door, data, dtype, parent, key);
   return true;
 }
 
@@ -240,60 +268,72 @@ function visitIterable(iterator, visitItem) {
 }
 
 /**
+ * @param {Door} door
  * @param {object} container
  * @param {Place | null} parent
  * @param {unknown} key
  * @returns {Place}
  */
-function enter(container, parent, key) {
+function enter(door, container, parent, key) {
   for (let ancestor = parent; ancestor !== null; ancestor = ancestor.parent) {
     if (ancestor.container !== container) continue;
-    const origin = nameOf(ancestor.parent, ancestor.key);
-    throw mistake(parent, key, `the same object as ${origin}`, 'a tree without circles');
+    const origin = placeAt(door.root, ancestor.parent, ancestor.key);
+    throw mistake(door, parent, key, `the same object as ${origin}`, 'a tree without circles');
   }
   const depth = parent === null ? 0 : parent.depth + 1;
   if (depth > MAX_DEPTH) {
-    throw mistake(parent, key, `nested ${depth} levels deep`, `at most ${MAX_DEPTH} levels`);
+    throw mistake(door, parent, key, `nested ${depth} levels deep`, `at most ${MAX_DEPTH} levels`);
   }
   return { parent, key, container, depth };
 }
 
+/** @param {Door} door */
+function expectedOf({ types }) {
+  return `${types}, an object whose grad is one, a list, Map or plain record of these, or null`;
+}
+
 /**
+ * @param {Door} door
  * @param {unknown} value
  * @param {Place | null} parent
  * @param {unknown} key
  */
-function notAGradient(value, parent, key) {
+export function notAGradient(door, value, parent, key) {
   if (typeof value === 'number' && key === 0 && parent !== null && Array.isArray(parent.container)) {
-    return mistake(parent.parent, parent.key, NUMBERS, EXPECTED);
+    return mistake(door, parent.parent, parent.key, NUMBERS, expectedOf(door));
   }
-  return mistake(parent, key, describe(value), EXPECTED);
-}
-
-/** @param {Tensor} tensor */
-function changed({ array, length, parent, key }) {
-  const got = `${describe(array)} that changed from ${length} to ${lengthOf(array)} elements`;
-  return mistake(parent, key, got, 'buffers to stay while the gradients are read');
+  return mistake(door, parent, key, describe(value), expectedOf(door));
 }
 
 /**
+ * @param {Door} door
+ * @param {Tensor} tensor
+ */
+function changed(door, { array, length, parent, key }) {
+  const got = `${describe(array)} that changed from ${length} to ${lengthOf(array)} elements`;
+  return mistake(door, parent, key, got, 'buffers to stay while the gradients are read');
+}
+
+/**
+ * @param {Door} door
  * @param {Place | null} parent
  * @param {unknown} key
  * @param {string} got
  * @param {string} expected
  */
-function mistake(parent, key, got, expected) {
-  return new TypeError(`${nameOf(parent, key)} is ${got}; expected ${expected}`);
+function mistake(door, parent, key, got, expected) {
+  return new TypeError(`${placeAt(door.root, parent, key)} is ${got}; expected ${expected}`);
 }
 
 /**
+ * @param {string} root
  * @param {Place | null} parent
  * @param {unknown} key
  * @returns {string}  such as gradients[3], gradients.fc1.weight or gradients["fc1/weight"]
  */
-function nameOf(parent, key) {
-  if (parent === null) return 'gradients';
-  const prefix = nameOf(parent.parent, parent.key);
+export function placeAt(root, parent, key) {
+  if (parent === null) return root;
+  const prefix = placeAt(root, parent.parent, parent.key);
   return key === GRAD ? `${prefix}.grad` : placeIn(prefix, key);
 }
 

@@ -7,13 +7,17 @@ import { alignColumns, formatCount, formatNumber, formatShare } from './text.js'
 
 /**
  * @typedef {import('./collect.js').Gradients} Gradients
- * @typedef {import('./collect.js').Tensor} Tensor
  * @typedef {import('./inspect.js').Summary} Summary
  */
 
 /**
  * @typedef {object} ReportOptions
  * @property {number} [normType]  p: any number > 0, Infinity included; 2 if left out
+ */
+
+/**
+ * What is known of a tensor before its share is; value is that of the first element that is not finite, if there is one.
+ * @typedef {Summary & { name: string, dtype: string, value: number }} TensorSummary
  */
 
 /**
@@ -50,11 +54,12 @@ const HEADERS = ['tensor', 'dtype', 'elements', 'norm', 'share', 'max', 'mean |g
  */
 export class GradReport {
   /**
-   * @param {readonly Tensor[]} tensors
+   * For gradReport and its like on the GPU, who did the looking.
    * @param {number} normType
+   * @param {Summary} total
+   * @param {readonly TensorSummary[]} rows  in the order of reading
    */
-  constructor(tensors, normType) {
-    const { total, rows } = inspect(tensors, normType);
+  constructor(normType, total, rows) {
     const shareOf = total.mantissa === 0 ? sharesOfMaximum(total, rows) : sharesOfSum(total);
 
     /** The p-norm of all: gradNorm, bit for bit. @readonly */
@@ -74,9 +79,9 @@ export class GradReport {
     /** How many elements are Infinity or -Infinity. @readonly */
     this.inf = total.infinities;
     /** A row for each tensor, in the order of reading. @readonly @type {readonly TensorReport[]} */
-    this.tensors = rows.map((row, i) => reportOf(tensors[i], row, shareOf(row)));
+    this.tensors = rows.map((row) => reportOf(row, shareOf(row)));
     /** The first element that is not finite of each tensor that has one. @readonly @type {readonly Nonfinite[]} */
-    this.nonfinite = tensors.flatMap((tensor, i) => firstNonfinite(tensor, rows[i]));
+    this.nonfinite = rows.flatMap(nonfiniteOf);
   }
 
   /**
@@ -154,7 +159,18 @@ export function gradReport(gradients, options = {}) {
   checkOptions('gradReport', options, ['normType']);
   const { normType = 2 } = options;
   checkNormType(normType);
-  return new GradReport(collect(gradients), normType);
+  const tensors = collect(gradients);
+  const { total, rows } = inspect(tensors, normType);
+  return new GradReport(
+    normType,
+    total,
+    rows.map((row, i) => ({
+      ...row,
+      name: tensorName(tensors[i]),
+      dtype: DTYPE_NAMES[tensors[i].dtype],
+      value: row.firstNonfinite < 0 ? 0 : valueAt(tensors[i], row.firstNonfinite),
+    })),
+  );
 }
 
 /**
@@ -182,15 +198,14 @@ function sharesOfMaximum(total, rows) {
 }
 
 /**
- * @param {Tensor} tensor
- * @param {Summary} row
+ * @param {TensorSummary} row
  * @param {number} share
  * @returns {TensorReport}
  */
-function reportOf(tensor, row, share) {
+function reportOf(row, share) {
   return {
-    name: tensorName(tensor),
-    dtype: DTYPE_NAMES[tensor.dtype],
+    name: row.name,
+    dtype: row.dtype,
     elements: row.elements,
     norm: row.norm,
     share,
@@ -203,12 +218,11 @@ function reportOf(tensor, row, share) {
 }
 
 /**
- * @param {Tensor} tensor
- * @param {Summary} row
+ * @param {TensorSummary} row
  * @returns {Nonfinite[]}  one or none
  */
-function firstNonfinite(tensor, { firstNonfinite: index }) {
-  return index < 0 ? [] : [{ tensor: tensorName(tensor), index, value: valueAt(tensor, index) }];
+function nonfiniteOf({ name, firstNonfinite: index, value }) {
+  return index < 0 ? [] : [{ tensor: name, index, value }];
 }
 
 /**

@@ -50,7 +50,9 @@ export function fillWithZeros(tensors) {
 function rewrite(tensors, factor, limit) {
   const core = getCore();
   const floatFactor = roundDownToFloat(factor);
-  for (const tensor of tensors) {
+  // From the last to the first: the end of what was just measured is still in the processor's cache.
+  for (let k = tensors.length - 1; k >= 0; --k) {
+    const tensor = tensors[k];
     const ownFactor = tensor.dtype === FLOAT32 ? floatFactor : factor;
     if (tensor.dtype <= FLOAT64 && tensor.length <= LOOP_ELEMENTS) rewriteByLoop(tensor, ownFactor, limit);
     else rewriteByCore(core, tensor, ownFactor, limit);
@@ -91,8 +93,10 @@ function rewriteByLoop({ array, length }, factor, limit) {
 function rewriteByCore(core, tensor, factor, limit) {
   const { dtype, length } = tensor;
   const chunk = core.stagingBytes >> BYTE_SHIFTS[dtype];
-  for (let start = 0; start < length; start += chunk) {
-    const count = Math.min(chunk, length - start);
+  for (let end = length; end > 0;) {
+    const count = end % chunk || chunk;
+    const start = end - count;
+    end = start;
     copyIn(core, tensor, start, count, 0);
     core.rewrite(dtype, count, factor, limit);
     copyOut(core, tensor, start, count);

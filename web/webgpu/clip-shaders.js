@@ -1,5 +1,5 @@
 // web/webgpu/clip-shaders.js: the shaders that write: from a total to a coefficient, and the rewriting of elements
-// in place. All integers: the same bits on every device. Text for web/webgpu/pipelines.js.
+// in place. All integers: the same bits on every device. Text for web/webgpu/context.js.
 import {
   FLAG_CLIPPED,
   FLAG_INFINITY,
@@ -271,7 +271,7 @@ fn normOfTotal(largest: u32) -> Number {
  */
 export function rewriteShader(verb, slots) {
   return `
-struct Dispatch { firstJob: u32 }
+struct Dispatch { firstJob: u32, jobCount: u32 }
 @group(0) @binding(0) var<uniform> dispatch: Dispatch;
 @group(0) @binding(1) var<storage, read> jobs: array<vec4<u32>>;
 ${repeat(slots, (slot) => `@group(0) @binding(${slot + 2}) var<storage, read_write> tensor${slot}: array<u32>;`)}
@@ -299,20 +299,23 @@ fn rewrittenWord(word: u32, index: u32, job: vec4<u32>) -> u32 {
 @compute @workgroup_size(${THREADS})
 fn rewrite(
   @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) thread: u32,
 ) {
   ${verb === 'scale' ? `if (result.words[${MODE_AT >> 2}][${MODE_AT & 3}] == ${MODE_KEEP}u) { return; }` : ''}
-  let job = jobs[dispatch.firstJob + group.x];
-  let slot = job.x & 0xffu;
-  let words = select(job.z, (job.z + 1u) >> 1u, ((job.x >> 8u) & 0xffu) != 0u);
-  ${switchOver(
-    slots,
-    'slot',
-    (slot) => `
-    for (var i = thread; i < words; i += ${THREADS}u) {
-      tensor${slot}[job.y + i] = rewrittenWord(tensor${slot}[job.y + i], i, job);
-    }`,
-  )}
+  for (var at = group.x; at < dispatch.jobCount; at += groups.x) {
+    let job = jobs[dispatch.firstJob + at];
+    let slot = job.x & 0xffu;
+    let words = select(job.z, (job.z + 1u) >> 1u, ((job.x >> 8u) & 0xffu) != 0u);
+    ${switchOver(
+      slots,
+      'slot',
+      (slot) => `
+      for (var i = thread; i < words; i += ${THREADS}u) {
+        tensor${slot}[job.y + i] = rewrittenWord(tensor${slot}[job.y + i], i, job);
+      }`,
+    )}
+  }
 }
 `;
 }

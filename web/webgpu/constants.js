@@ -12,6 +12,9 @@ export const ELEMENTS_PER_THREAD = JOB_ELEMENTS / THREADS;
 /** Words of a job and of the partial that takes its place beside it. */
 export const JOB_WORDS = 4;
 
+/** Workgroups that rewrite, each job after job: enough to fill a GPU, few enough to cost nothing when nothing is clipped. */
+export const REWRITE_WORKGROUPS = 1024;
+
 /** The element types that buffers can hold; the numbers are those in a job. */
 export const FLOAT32 = 0;
 export const FLOAT16 = 1;

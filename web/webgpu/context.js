@@ -2,6 +2,7 @@
 // the shaders, below web/webgpu/plan.js.
 import { decideShader, rewriteShader } from './clip-shaders.js';
 import { COPY_DST, STAGE_COMPUTE, STORAGE } from './constants.js';
+import { healthShader } from './health-shader.js';
 import { mergeShader } from './merge-shader.js';
 import { reduceShader } from './reduce-shader.js';
 
@@ -14,8 +15,8 @@ import { reduceShader } from './reduce-shader.js';
  * @typedef {import('./jobs.js').Limits} Limits
  */
 
-/** More bindings than this make shaders long and save little. */
-const MOST_SLOTS = 8;
+/** More bindings than this make shaders long. */
+const MOST_SLOTS = 15;
 
 /** @type {WeakMap<GpuDevice, Context>} */
 const contexts = new WeakMap();
@@ -34,6 +35,8 @@ export function contextOf(device) {
 export class Context {
   /** @type {Map<string, GpuComputePipeline>} */
   #pipelines = new Map();
+  /** @type {Map<number, TensorKernels>} */
+  #kernels = new Map();
   /** @type {string | null} */
   #loss = null;
 
@@ -42,7 +45,7 @@ export class Context {
     this.device = device;
     this.limits = limitsOf(device);
     this.hasSubgroups = device.features.has('subgroups');
-    this.layouts = makeLayouts(device, this.limits.slots);
+    this.layouts = makeLayouts(device);
     /** Bound where a dispatch has fewer tensors than bindings; each its own part, as those that are written must. */
     this.placeholder = device.createBuffer({
       label: 'gradnorm placeholder',
@@ -64,29 +67,28 @@ export class Context {
     if (this.#loss !== null) throw new Error(`gradnorm: the GPU device was ${this.#loss}`);
   }
 
-  /** @param {ReduceKind} kind */
-  reduce(kind) {
-    const { uniform, reduce } = this.layouts;
-    const code = () => reduceShader(kind, this.limits.slots, this.hasSubgroups);
-    return this.#pipeline(`reduce ${kind}`, 'reduce', kind === 'real' ? [reduce, uniform] : [reduce], code);
+  /**
+   * The kernels for dispatches with as many bindings of tensors. For one there is no choosing between them, which matters
+   * on devices that run every branch.
+   * @param {number} bindings
+   * @returns {TensorKernels}
+   */
+  kernelsFor(bindings) {
+    const slots = bindings <= 1 ? 1 : this.limits.slots;
+    let kernels = this.#kernels.get(slots);
+    if (kernels === undefined) this.#kernels.set(slots, (kernels = new TensorKernels(this, slots)));
+    return kernels;
   }
 
   /** @param {1 | 2} level */
   merge(level) {
-    return this.#pipeline(`merge ${level}`, 'mergeParts', [this.layouts.merge], () => mergeShader(level));
+    return this.pipeline(`merge ${level}`, 'mergeParts', [this.layouts.merge], () => mergeShader(level));
   }
 
   /** @param {ReduceKind} kind */
   decide(kind) {
     const { decide, uniform } = this.layouts;
-    return this.#pipeline(`decide ${kind}`, 'decide', [decide, uniform], () => decideShader(kind));
-  }
-
-  /** @param {'scale' | 'clamp'} verb */
-  rewrite(verb) {
-    const { rewrite, uniform } = this.layouts;
-    const code = () => rewriteShader(verb, this.limits.slots);
-    return this.#pipeline(verb, 'rewrite', [rewrite, uniform], code);
+    return this.pipeline(`decide ${kind}`, 'decide', [decide, uniform], () => decideShader(kind));
   }
 
   /**
@@ -96,7 +98,7 @@ export class Context {
    * @param {() => string} code
    * @returns {GpuComputePipeline}
    */
-  #pipeline(name, entryPoint, bindGroupLayouts, code) {
+  pipeline(name, entryPoint, bindGroupLayouts, code) {
     let pipeline = this.#pipelines.get(name);
     if (pipeline === undefined) {
       const label = `gradnorm ${name}`;
@@ -108,6 +110,51 @@ export class Context {
       this.#pipelines.set(name, pipeline);
     }
     return pipeline;
+  }
+}
+
+/** The kernels that read or write tensors, for a number of bindings. */
+export class TensorKernels {
+  #context;
+
+  /**
+   * @param {Context} context
+   * @param {number} slots
+   */
+  constructor(context, slots) {
+    this.#context = context;
+    this.slots = slots;
+    const { device } = context;
+    const tensors = (/** @type {BindingKind} */ kind) => Array.from({ length: slots }, () => kind);
+    this.layouts = {
+      reduce: makeLayout(device, `reduce ${slots}`, ['uniform', 'storage', ...tensors('read-only-storage')]),
+      rewrite: makeLayout(device, `rewrite ${slots}`, [
+        'uniform',
+        'read-only-storage',
+        ...tensors('storage'),
+      ]),
+    };
+  }
+
+  /** @param {ReduceKind} kind */
+  reduce(kind) {
+    const { hasSubgroups, layouts } = this.#context;
+    const groups = kind === 'real' ? [this.layouts.reduce, layouts.uniform] : [this.layouts.reduce];
+    const code = () => reduceShader(kind, this.slots, hasSubgroups);
+    return this.#context.pipeline(`reduce ${kind} ${this.slots}`, 'reduce', groups, code);
+  }
+
+  /** For the same bind groups as reduce's, and partials of its own. */
+  health() {
+    const code = () => healthShader(this.slots, this.#context.hasSubgroups);
+    return this.#context.pipeline(`health ${this.slots}`, 'reduce', [this.layouts.reduce], code);
+  }
+
+  /** @param {'scale' | 'clamp'} verb */
+  rewrite(verb) {
+    const groups = [this.layouts.rewrite, this.#context.layouts.uniform];
+    const code = () => rewriteShader(verb, this.slots);
+    return this.#context.pipeline(`${verb} ${this.slots}`, 'rewrite', groups, code);
   }
 }
 
@@ -126,27 +173,30 @@ function limitsOf({ limits }) {
   };
 }
 
+/** @param {GpuDevice} device */
+function makeLayouts(device) {
+  return {
+    merge: makeLayout(device, 'merge', ['uniform', 'read-only-storage', 'storage']),
+    decide: makeLayout(device, 'decide', ['storage']),
+    uniform: makeLayout(device, 'uniform', ['uniform']),
+  };
+}
+
+/** @typedef {'storage' | 'read-only-storage' | 'uniform'} BindingKind */
+
 /**
  * @param {GpuDevice} device
- * @param {number} slots
+ * @param {string} label
+ * @param {BindingKind[]} kinds
+ * @returns {GpuBindGroupLayout}
  */
-function makeLayouts(device, slots) {
-  /** @typedef {'storage' | 'read-only-storage' | 'uniform'} Kind */
-  const layout = (/** @type {string} */ label, /** @type {Kind[]} */ kinds) =>
-    device.createBindGroupLayout({
-      label: `gradnorm ${label}`,
-      entries: kinds.map((kind, binding) => ({
-        binding,
-        visibility: STAGE_COMPUTE,
-        buffer: { type: kind },
-      })),
-    });
-  const tensors = (/** @type {Kind} */ kind) => Array.from({ length: slots }, () => kind);
-  return {
-    reduce: layout('reduce', ['uniform', 'storage', ...tensors('read-only-storage')]),
-    rewrite: layout('rewrite', ['uniform', 'read-only-storage', ...tensors('storage')]),
-    merge: layout('merge', ['uniform', 'read-only-storage', 'storage']),
-    decide: layout('decide', ['storage']),
-    uniform: layout('uniform', ['uniform']),
-  };
+function makeLayout(device, label, kinds) {
+  return device.createBindGroupLayout({
+    label: `gradnorm ${label}`,
+    entries: kinds.map((kind, binding) => ({
+      binding,
+      visibility: STAGE_COMPUTE,
+      buffer: { type: kind },
+    })),
+  });
 }

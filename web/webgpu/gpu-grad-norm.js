@@ -4,7 +4,9 @@ import { describe } from '../errors.js';
 import { NormAccumulator } from '../index.js';
 import { contextOf } from './context.js';
 import { GpuPlan } from './plan.js';
-import { collectTensors, separate } from './tensors.js';
+import { kindOf } from './powers.js';
+import { collectMixed, collectTensors, gradientOf } from './tensors.js';
+import { isUploadable, UploadRing } from './upload.js';
 
 /**
  * @typedef {import('./types.js').GpuDevice} GpuDevice
@@ -16,6 +18,13 @@ import { collectTensors, separate } from './tensors.js';
  * @typedef {object} GpuOptions
  * @property {GpuDevice} [device]  yours, with your buffers; left out, one is requested
  * @property {'low-power' | 'high-performance'} [powerPreference]  for the device that is requested
+ */
+
+/**
+ * @typedef {object} GpuNormOptions
+ * @property {boolean} [upload]  whether the GPU measures also the arrays of float32, float16 and bfloat16, through
+ *   buffers of at most 64 MiB in all; false if left out. The CPU has measured an array before it is uploaded, so
+ *   this is for comparing the two
  */
 
 /**
@@ -34,6 +43,8 @@ export class GpuGradNorm {
   #ownsDevice;
   /** @type {Set<GpuPlan>} */
   #plans = new Set();
+  /** @type {UploadRing | null} */
+  #ring = null;
   #isDestroyed = false;
 
   /**
@@ -83,32 +94,41 @@ export class GpuGradNorm {
 
   /**
    * The norm of gradients of which some are in buffers and some in arrays: each is reduced where it is, and the exact
-   * sums are added by the core. As gradNorm otherwise. Makes a plan each time; measure what is always in the same
-   * buffers with a plan of your own.
+   * sums are added by the core. As gradNorm otherwise, with the bounds of GpuPlan.gradNorm where the GPU computes. Makes a
+   * plan each time; measure what is always in the same buffers with a plan of your own.
    * @param {import('./tensors.js').MixedGradients} gradients
    * @param {number} [normType]
+   * @param {GpuNormOptions} [options]
    * @returns {Promise<number>}
    * @throws {TypeError | RangeError | Error} as gradNorm and plan
    */
-  async gradNorm(gradients, normType = 2) {
+  async gradNorm(gradients, normType = 2, options = {}) {
     if (arguments.length === 0) throw new TypeError('gradNorm was called without gradients');
     checkNormType(normType);
-    this.#checkUsable();
-    const { tensors, rest } = separate(gradients);
-    const accumulator = new NormAccumulator(normType);
-    if (tensors.length === 0) return accumulator.add(/** @type {any} */ (rest)).norm;
-    const plan = new GpuPlan(this.#context, tensors, () => this.#plans.delete(plan));
-    this.#plans.add(plan);
-    try {
-      // The GPU works while the CPU does.
-      const [, part] = await Promise.all([
-        Promise.resolve().then(() => accumulator.add(/** @type {any} */ (rest))),
-        plan.accumulate(normType),
-      ]);
-      return accumulator.merge(part).norm;
-    } finally {
-      plan.destroy();
+    checkOptions('gradNorm', options, ['upload']);
+    const { upload = false } = options;
+    if (typeof upload !== 'boolean') {
+      throw new TypeError(`upload is ${describe(upload)}; expected true or false`);
     }
+    this.#checkUsable();
+    const { tensors, arrays } = collectMixed(gradients);
+    const isUploaded = upload && kindOf(normType) !== null ? isUploadable : () => false;
+    const uploads = arrays.filter((tensor) => isUploaded(tensor));
+    const rest = arrays.filter((tensor) => !isUploaded(tensor)).map(gradientOf);
+    const accumulator = new NormAccumulator(normType);
+    // The GPU works while the CPU does.
+    const parts = [
+      ...(tensors.length > 0 ? [this.#accumulate(tensors, normType)] : []),
+      ...(uploads.length > 0 ? [this.#uploadRing().accumulate(uploads, normType)] : []),
+      Promise.resolve().then(() => accumulator.add(rest)),
+    ];
+    const results = await Promise.allSettled(parts);
+    this.#checkUsable();
+    for (const result of results) {
+      if (result.status === 'rejected') throw result.reason;
+      if (result.value !== accumulator) accumulator.merge(result.value);
+    }
+    return accumulator.norm;
   }
 
   /** Destroys all plans, and the device if it was requested here. What is under way rejects. */
@@ -116,7 +136,28 @@ export class GpuGradNorm {
     if (this.#isDestroyed) return;
     this.#isDestroyed = true;
     for (const plan of [...this.#plans]) plan.destroy();
+    this.#ring?.destroy();
     if (this.#ownsDevice) this.#context.device.destroy();
+  }
+
+  /**
+   * @param {import('./tensors.js').GpuTensor[]} tensors
+   * @param {number} normType
+   */
+  async #accumulate(tensors, normType) {
+    const plan = new GpuPlan(this.#context, tensors, () => this.#plans.delete(plan), 1);
+    this.#plans.add(plan);
+    try {
+      return await plan.accumulate(normType);
+    } finally {
+      plan.destroy();
+    }
+  }
+
+  #uploadRing() {
+    return (this.#ring ??= new UploadRing(this.#context, (tensors, normType) =>
+      this.#accumulate(tensors, normType),
+    ));
   }
 
   #checkUsable() {

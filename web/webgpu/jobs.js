@@ -103,9 +103,12 @@ export function schedule(ranges, limits, writable) {
   return { jobCount, jobs, dispatches, firstElements };
 }
 
-/** @param {Range} range */
-function jobsOf({ dtype, offset, length }) {
-  return Math.ceil(((offset % 4) / bytesPerElement(dtype) + length) / JOB_ELEMENTS);
+/**
+ * How many jobs a range is cut into.
+ * @param {Range} range
+ */
+export function jobsOf({ dtype, offset, length }) {
+  return length === 0 ? 0 : Math.ceil(((offset % 4) / bytesPerElement(dtype) + length) / JOB_ELEMENTS);
 }
 
 /**

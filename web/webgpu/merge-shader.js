@@ -1,5 +1,5 @@
 // web/webgpu/merge-shader.js: the shader that merges partials to a total: integers of 128 bits, in the same order on
-// every device. Text for web/webgpu/pipelines.js.
+// every device. Text for web/webgpu/context.js.
 import { MERGE_PARTIALS, THREADS, TOTAL_SHIFT, TOTAL_WORDS } from './constants.js';
 
 /**

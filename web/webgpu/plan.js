@@ -3,12 +3,23 @@
 import { checkChoice, checkNormType, checkNotNegative, checkOptions } from '../arguments.js';
 import { describe } from '../errors.js';
 import { GradientError, gradReport, NormAccumulator } from '../index.js';
-import { COPY_SRC, FLAG_INFINITY, FLAG_NAN, RESULT_WORDS, STORAGE, TOTAL_AT, UNIFORM } from './constants.js';
+import {
+  COPY_DST,
+  COPY_SRC,
+  FLAG_INFINITY,
+  FLAG_NAN,
+  MAP_READ,
+  RESULT_WORDS,
+  STORAGE,
+  TOTAL_AT,
+  UNIFORM,
+} from './constants.js';
 import { bufferError, checkSubmission, waitForLoss } from './failures.js';
 import { rangesToWrite } from './jobs.js';
 import { kindOf, LARGEST_REAL_POWER, parametersOf, POLICIES, SMALLEST_REAL_POWER } from './powers.js';
 import { addReadBack, readBack } from './read-back.js';
-import { Ring } from './ring.js';
+import { Ring, RING_SLOTS } from './ring.js';
+import { reportOf } from './summaries.js';
 import { readTotal, stateOf } from './totals.js';
 import { Measuring, Rewriting } from './work.js';
 
@@ -66,8 +77,9 @@ export class GpuPlan {
    * @param {Context} context
    * @param {GpuTensor[]} tensors
    * @param {() => void} forget  called when the plan is destroyed
+   * @param {number} [steps]     that can be under way at once without making anything
    */
-  constructor(context, tensors, forget) {
+  constructor(context, tensors, forget, steps = RING_SLOTS) {
     context.checkAlive();
     this.#forget = forget;
     this.#context = context;
@@ -81,7 +93,7 @@ export class GpuPlan {
       usage: STORAGE | UNIFORM | COPY_SRC,
     });
     device.pushErrorScope('validation');
-    this.#ring = new Ring(context);
+    this.#ring = new Ring(context, steps);
     this.#measuring = new Measuring(context, this.#ranges, this.#result);
     this.#creation = this.#failureOf(device.popErrorScope());
   }
@@ -120,7 +132,7 @@ export class GpuPlan {
       if (kind === 'real') this.#writeParameters(slot, parametersOf({ normType }));
       this.#measuring.encode(pass, kind, slot.parameterGroup);
     });
-    const words = await this.#read(slot, failure);
+    const words = await this.#readSlot(slot, failure);
     const total = readTotal(words.subarray(TOTAL_AT));
     return NormAccumulator.fromJSON(stateOf(total, this.#elements, normType));
   }
@@ -191,20 +203,20 @@ export class GpuPlan {
   }
 
   /**
-   * The health of all tensors and of each, as gradReport. The tensors are read back and the CPU looks at them, so
-   * this is for the step where something is wrong, not for every one; their buffers need usage COPY_SRC.
+   * The health of all tensors and of each, as gradReport: two passes over the tensors, of which 64 bytes for every
+   * 16 kB come back. The total norm is gradNorm's, bit for bit, and the bounds are its; means are within 2^-22. For p below
+   * 0.5 or above 64, Infinity aside, the tensors are read back and their buffers need usage COPY_SRC.
    * @param {{ normType?: number }} [options]  p: any number > 0, Infinity included; 2 if left out
    * @returns {Promise<import('../index.js').GradReport>}
    * @throws {TypeError | RangeError | Error} as gradNorm
    */
   async report(options = {}) {
     checkOptions('report', options, ['normType']);
-    checkNormType(options.normType ?? 2);
+    const { normType = 2 } = options;
+    checkNormType(normType);
     this.#checkUsable();
-    /** @type {Map<string, import('./read-back.js').Elements>} */
-    const copies = new Map();
-    await this.#onCpu(async (tensor) => copies.set(tensor.name, await readBack(this.#context, tensor)));
-    return gradReport(copies, options);
+    const kind = kindOf(normType);
+    return kind === null ? this.#reportOnCpu(normType) : this.#reportOnGpu(normType, kind);
   }
 
   /**
@@ -237,7 +249,7 @@ export class GpuPlan {
           'gradnorm: the result of this step was overwritten; expected norm() to be called before seven more',
         );
       }
-      const words = await this.#read(slot, failure);
+      const words = await this.#readSlot(slot, failure);
       const total = readTotal(words.subarray(TOTAL_AT));
       if (nonfinite === 'throw' && (words[0] & (FLAG_NAN | FLAG_INFINITY)) !== 0)
         throw this.#nonfiniteError(total);
@@ -300,23 +312,34 @@ export class GpuPlan {
    * @param {Promise<Error | null>} submission
    * @returns {Promise<Uint32Array>}
    */
-  async #read(slot, submission) {
+  async #readSlot(slot, submission) {
     slot.isBusy = true;
     try {
+      return await this.#read(slot.readback, submission);
+    } finally {
+      slot.isBusy = false;
+    }
+  }
+
+  /**
+   * @param {GpuBuffer} readback  that a submission copies to
+   * @param {Promise<Error | null>} submission  what was wrong with it
+   * @returns {Promise<Uint32Array>}
+   */
+  async #read(readback, submission) {
+    try {
       this.#checkUsable();
-      const mapping = slot.readback.mapAsync(1);
+      const mapping = readback.mapAsync(1);
       const failure = await checkSubmission([this.#creation, submission], mapping);
       if (failure !== null) throw failure;
-      const words = new Uint32Array(slot.readback.getMappedRange().slice(0));
-      slot.readback.unmap();
-      return words;
+      this.#checkUsable();
+      return new Uint32Array(readback.getMappedRange().slice(0));
     } catch (error) {
       await waitForLoss(this.#context);
       this.#checkUsable();
       throw error;
     } finally {
-      if (!this.#isDestroyed && slot.readback.mapState !== 'unmapped') slot.readback.unmap();
-      slot.isBusy = false;
+      if (!this.#isDestroyed && readback.mapState !== 'unmapped') readback.unmap();
     }
   }
 
@@ -325,6 +348,54 @@ export class GpuPlan {
     const accumulator = new NormAccumulator(normType);
     await this.#onCpu((tensor) => addReadBack(this.#context, tensor, accumulator));
     return accumulator;
+  }
+
+  /** @param {number} normType */
+  async #reportOnCpu(normType) {
+    /** @type {Map<string, import('./read-back.js').Elements>} */
+    const copies = new Map();
+    await this.#onCpu(async (tensor) => copies.set(tensor.name, await readBack(this.#context, tensor)));
+    return gradReport(copies, { normType });
+  }
+
+  /**
+   * @param {number} normType
+   * @param {import('./reduce-shader.js').ReduceKind} kind
+   */
+  async #reportOnGpu(normType, kind) {
+    const { device } = this.#context;
+    const { work, schedule } = this.#measuring;
+    const label = 'gradnorm report';
+    const copy = device.createBuffer({
+      label,
+      size: 4 * RESULT_WORDS + 2 * work.size,
+      usage: MAP_READ | COPY_DST,
+    });
+    try {
+      const slot = this.#ring.take();
+      device.pushErrorScope('validation');
+      const encoder = device.createCommandEncoder({ label });
+      const norms = encoder.beginComputePass({ label });
+      if (kind === 'real') this.#writeParameters(slot, parametersOf({ normType }));
+      this.#measuring.encode(norms, kind, slot.parameterGroup);
+      norms.end();
+      encoder.copyBufferToBuffer(this.#result, 0, copy, 0, 4 * RESULT_WORDS);
+      encoder.copyBufferToBuffer(work, 0, copy, 4 * RESULT_WORDS, work.size);
+      const health = encoder.beginComputePass({ label });
+      this.#measuring.encodeHealth(health);
+      health.end();
+      encoder.copyBufferToBuffer(work, 0, copy, 4 * RESULT_WORDS + work.size, work.size);
+      device.queue.submit([encoder.finish()]);
+      const words = await this.#read(copy, this.#failureOf(device.popErrorScope()));
+      const [begin, middle] = [RESULT_WORDS, RESULT_WORDS + work.size / 4];
+      return reportOf(normType, this.#tensors, schedule, {
+        total: readTotal(words.subarray(TOTAL_AT, begin)),
+        norms: words.subarray(begin, middle),
+        health: words.subarray(middle),
+      });
+    } finally {
+      copy.destroy();
+    }
   }
 
   /** @param {(tensor: GpuTensor) => Promise<unknown>} read  one after the other */

@@ -1,6 +1,6 @@
 // web/webgpu/reduce-shader.js: the shader that makes partials: a workgroup reduces the elements of a job to
 // their largest magnitude and the sum of their p-th powers, an integer and a power of two. Text for
-// web/webgpu/pipelines.js.
+// web/webgpu/context.js.
 import { ELEMENTS_PER_THREAD, JOB_ELEMENTS, LOWEST_BINADE, THREADS, UNIT_BITS } from './constants.js';
 import { LOGARITHM, PARAMETERS, repeat, switchOver, WIDEN_HALF } from './wgsl.js';
 
@@ -33,32 +33,11 @@ const HALF_OF_THREAD = ELEMENTS_PER_THREAD / 2;
  * @returns {string}
  */
 export function reduceShader(kind, slots, subgroups) {
-  const lift = kind === 'real' ? 100 : 64;
-  const liftBelow = kind === 'real' ? 150 : 64;
+  const isReal = kind === 'real';
   return `
-${subgroups ? 'enable subgroups;' : ''}
-struct Dispatch { firstJob: u32 }
-@group(0) @binding(0) var<uniform> dispatch: Dispatch;
-// Job, partial, job, partial, ...
-@group(0) @binding(1) var<storage, read_write> work: array<vec4<u32>>;
-${repeat(slots, (slot) => `@group(0) @binding(${slot + 2}) var<storage, read> tensor${slot}: array<u32>;`)}
-${kind === 'real' ? PARAMETERS : ''}
-var<workgroup> sharedJob: vec4<u32>;
-var<workgroup> largestOfAll: atomic<u32>;
-var<workgroup> sharedLargest: u32;
-var<workgroup> sumHigh: atomic<u32>;
-var<workgroup> sumLow: atomic<u32>;
-var<workgroup> firstOffender: atomic<u32>;
-${WIDEN_HALF}
-${kind === 'real' ? LOGARITHM + POWER : ''}
-
-// bits times 2^${lift}, for those where it is no more than 2^127.
-fn lifted(bits: u32) -> u32 {
-  let magnitude = bits & 0x7fffffffu;
-  if (magnitude >= 0x800000u) { return magnitude + ${lift << 23}u; }
-  // magnitude * 2^-149: the conversion is exact and normal.
-  return select(bitcast<u32>(f32(magnitude)) - ${(149 - lift) >>> 0}u * 0x800000u, 0u, magnitude == 0u);
-}
+${jobDeclarations(slots, subgroups, liftOf(kind))}
+${isReal ? PARAMETERS + LOGARITHM + POWER : ''}
+${elementAt(slots)}
 // y as a float; 0 where it is below 2^-100.
 fn scaledFloat(bits: u32, binade: u32) -> f32 {
   let magnitude = bits & 0x7fffffffu;
@@ -72,6 +51,73 @@ fn reduce(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(local_invocation_index) thread: u32,
 ) {
+  ${loadJob(slots)}
+  ${findLargest(subgroups)}
+  ${FIND_OFFENDER}
+  if (largest == 0u) {
+    if (thread == 0u) { work[place + 1u] = vec4<u32>(0u); }
+    return;
+  }
+  ${
+    kind === 'maximum'
+      ? 'if (thread == 0u) { work[place + 1u] = vec4<u32>(largest, 0u, 0u, 0u); }'
+      : `${sumOfPowers(kind, subgroups)}
+  if (thread == 0u) {
+    let sumOfHigh = atomicLoad(&sumHigh);
+    let sumOfLow = atomicLoad(&sumLow);
+    let lowWord = (sumOfHigh << 24u) + sumOfLow;
+    let highWord = (sumOfHigh >> 8u) + select(0u, 1u, lowWord < sumOfLow);
+    work[place + 1u] = vec4<u32>(largest, bitcast<u32>(exponent - ${UNIT_BITS}), highWord, lowWord);
+  }`
+  }
+}`;
+}
+
+/**
+ * What small jobs are multiplied by, 2^by, and the biased exponent below which they are.
+ * @param {ReduceKind} kind
+ */
+function liftOf(kind) {
+  return kind === 'real' ? { by: 100, below: 150 } : { by: 64, below: 64 };
+}
+
+/**
+ * Bindings, the workgroup's variables and functions of a shader with an entry point that reduces jobs.
+ * @param {number} slots
+ * @param {boolean} subgroups
+ * @param {{ by: number }} [lift]
+ */
+export function jobDeclarations(slots, subgroups, { by } = liftOf('first')) {
+  return `
+${subgroups ? 'enable subgroups;' : ''}
+struct Dispatch { firstJob: u32 }
+@group(0) @binding(0) var<uniform> dispatch: Dispatch;
+// Job, partial, job, partial, ...
+@group(0) @binding(1) var<storage, read_write> work: array<vec4<u32>>;
+${repeat(slots, (slot) => `@group(0) @binding(${slot + 2}) var<storage, read> tensor${slot}: array<u32>;`)}
+var<workgroup> sharedJob: vec4<u32>;
+var<workgroup> largestOfAll: atomic<u32>;
+var<workgroup> sharedLargest: u32;
+var<workgroup> sumHigh: atomic<u32>;
+var<workgroup> sumLow: atomic<u32>;
+var<workgroup> firstOffender: atomic<u32>;
+${WIDEN_HALF}
+
+// bits times 2^${by}, for those where it is no more than 2^127.
+fn lifted(bits: u32) -> u32 {
+  let magnitude = bits & 0x7fffffffu;
+  if (magnitude >= 0x800000u) { return magnitude + ${by << 23}u; }
+  // magnitude * 2^-149: the conversion is exact and normal.
+  return select(bitcast<u32>(f32(magnitude)) - ${(149 - by) >>> 0}u * 0x800000u, 0u, magnitude == 0u);
+}`;
+}
+
+/**
+ * The elements of the workgroup's job as float32 bits into x0, x1, ... of its invocations, 0 where there is none.
+ * @param {number} slots
+ */
+export function loadJob(slots) {
+  return `
   let place = 2u * (dispatch.firstJob + group.x);
   if (thread == 0u) {
     sharedJob = work[place];
@@ -96,24 +142,21 @@ fn reduce(
     })}
   } else {
     ${repeat(ELEMENTS_PER_THREAD, (j) => `x${j} = select(0u, x${j}, thread + ${j * THREADS}u < end);`)}
-  }
+  }`;
+}
+
+/**
+ * The largest magnitude's bits of the job, the same for all of the workgroup.
+ * @param {boolean} subgroups
+ */
+export function findLargest(subgroups) {
+  return `
   var own = 0u;
   ${repeat(ELEMENTS_PER_THREAD, (j) => `own = max(own, x${j} & 0x7fffffffu);`)}
   ${reduceOver(subgroups, 'Max', 'own', 'largestOfAll')}
   workgroupBarrier();
   if (thread == 0u) { sharedLargest = atomicLoad(&largestOfAll); }
-  let largest = workgroupUniformLoad(&sharedLargest);
-  ${findOffender()}
-  if (largest == 0u) {
-    if (thread == 0u) { work[place + 1u] = vec4<u32>(0u); }
-    return;
-  }
-  ${
-    kind === 'maximum'
-      ? 'if (thread == 0u) { work[place + 1u] = vec4<u32>(largest, 0u, 0u, 0u); }'
-      : sumOfPowers(kind, lift, liftBelow, subgroups)
-  }
-}`;
+  let largest = workgroupUniformLoad(&sharedLargest);`;
 }
 
 /**
@@ -123,7 +166,7 @@ fn reduce(
  * @param {string} value
  * @param {string} target
  */
-function reduceOver(subgroups, operation, value, target) {
+export function reduceOver(subgroups, operation, value, target) {
   if (!subgroups) return `atomic${operation}(&${target}, ${value});`;
   return `{
     let all = subgroup${operation}(${value});
@@ -131,24 +174,21 @@ function reduceOver(subgroups, operation, value, target) {
   }`;
 }
 
-/** The first NaN or Infinity of the job, and an end to it. */
-function findOffender() {
-  const indexOf = (/** @type {number} */ j) => {
-    const odd = j >= HALF_OF_THREAD;
-    const word = `(thread + ${(odd ? j - HALF_OF_THREAD : j) * THREADS}u)`;
-    return `select(thread + ${j * THREADS}u, 2u * ${word} + ${odd ? 1 : 0}u, isHalf)`;
-  };
-  return `
+/**
+ * The first NaN or Infinity of the job, and an end to it. Elements are read again: this is rare, and a loop is
+ * little code.
+ */
+const FIND_OFFENDER = `
   if (largest >= 0x7f800000u) {
     var offender = 0xffffffffu;
     var bits = 0u;
-    ${repeat(
-      ELEMENTS_PER_THREAD,
-      (j) => `if ((x${j} & 0x7fffffffu) >= 0x7f800000u && ${indexOf(j)} < offender) {
-      offender = ${indexOf(j)};
-      bits = x${j};
-    }`,
-    )}
+    for (var at = thread; at < end; at += ${THREADS}u) {
+      let x = elementAt(slot, dtype, job.y, at);
+      if (at >= start && (x & 0x7fffffffu) >= 0x7f800000u && at < offender) {
+        offender = at;
+        bits = x;
+      }
+    }
     atomicMin(&firstOffender, offender);
     workgroupBarrier();
     if (bits != 0u && atomicLoad(&firstOffender) == offender) {
@@ -156,40 +196,46 @@ function findOffender() {
     }
     return;
   }`;
+
+/** @param {number} slots */
+function elementAt(slots) {
+  return `
+fn wordAt(slot: u32, at: u32) -> u32 {
+  ${switchOver(slots, 'slot', (slot) => `return tensor${slot}[at];`)}
+}
+fn elementAt(slot: u32, dtype: u32, firstWord: u32, at: u32) -> u32 {
+  if (dtype == 0u) { return wordAt(slot, firstWord + at); }
+  let word = wordAt(slot, firstWord + (at >> 1u));
+  return widenHalf((word >> (16u * (at & 1u))) & 0xffffu, dtype == 2u);
+}`;
 }
 
 /**
- * @param {ReduceKind} kind
- * @param {number} lift
- * @param {number} liftBelow
+ * The sum of the powers of the job's elements, sumHigh * 2^24 + sumLow units of 2^(exponent - 42). None of them
+ * is NaN or infinite, and one is not zero.
+ * @param {Exclude<ReduceKind, 'maximum'>} kind
  * @param {boolean} subgroups
  */
-function sumOfPowers(kind, lift, liftBelow, subgroups) {
+export function sumOfPowers(kind, subgroups) {
+  const { by, below } = liftOf(kind);
   return `
   var top = largest;
   var isLifted = 0;
-  if (largest < ${(liftBelow << 23) >>> 0}u) {
+  if (largest < ${(below << 23) >>> 0}u) {
     top = lifted(largest);
     isLifted = 1;
     ${repeat(ELEMENTS_PER_THREAD, (j) => `x${j} = lifted(x${j});`)}
   }
   let binade = top >> 23u;
-  let exponentOfBinade = i32(binade) - 126 - isLifted * ${lift};
+  let exponentOfBinade = i32(binade) - 126 - isLifted * ${by};
   var high = 0u;
   var low = 0u;
-  ${SUMS[/** @type {keyof typeof SUMS} */ (kind)]()}
+  ${SUMS[kind]()}
   high += low >> 24u;
   low &= 0xffffffu;
   ${reduceOver(subgroups, 'Add', 'high', 'sumHigh')}
   ${reduceOver(subgroups, 'Add', 'low', 'sumLow')}
-  workgroupBarrier();
-  if (thread == 0u) {
-    let sumOfHigh = atomicLoad(&sumHigh);
-    let sumOfLow = atomicLoad(&sumLow);
-    let lowWord = (sumOfHigh << 24u) + sumOfLow;
-    let highWord = (sumOfHigh >> 8u) + select(0u, 1u, lowWord < sumOfLow);
-    work[place + 1u] = vec4<u32>(largest, bitcast<u32>(exponent - ${UNIT_BITS}), highWord, lowWord);
-  }`;
+  workgroupBarrier();`;
 }
 
 // Each adds the powers of the invocation's elements, as high * 2^24 + low units.
@@ -203,7 +249,7 @@ const SUMS = {
   ${repeat(
     ELEMENTS_PER_THREAD,
     (j) => `{
-    let distance = binade - extractBits(x${j}, 23u, 8u);
+    let distance = binade - ((x${j} >> 23u) & 0xffu);
     let mantissa = (x${j} & 0x7fffffu) | 0x800000u;
     let upper = select((mantissa << 8u) >> (distance & 31u), 0u, distance > 31u);
     digit1 += upper >> 16u;
@@ -224,7 +270,7 @@ const SUMS = {
   ${repeat(
     ELEMENTS_PER_THREAD,
     (j) => `{
-    let y = ((x${j} << 8u) | 0x80000000u) >> min(binade - extractBits(x${j}, 23u, 8u), 31u);
+    let y = ((x${j} << 8u) | 0x80000000u) >> min(binade - ((x${j} >> 23u) & 0xffu), 31u);
     let a = y >> 16u;
     let b = y & 0xffffu;
     let aa = a * a;

@@ -26,10 +26,13 @@ export class Ring {
   /** @type {Slot[]} */
   #slots = [];
 
-  /** @param {Context} context */
-  constructor(context) {
+  /**
+   * @param {Context} context
+   * @param {number} slots
+   */
+  constructor(context, slots) {
     this.#context = context;
-    for (let i = 0; i < RING_SLOTS; ++i) this.#slots.push(this.#make());
+    for (let i = 0; i < slots; ++i) this.#slots.push(this.#make());
   }
 
   /**

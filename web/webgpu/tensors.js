@@ -1,6 +1,8 @@
-// web/webgpu/tensors.js: the door for buffers. Reads what the user passed into a flat list of tensors, like
-// web/collect.js for arrays, and throws on what is wrong with it.
-import { describe, placeIn } from '../errors.js';
+// web/webgpu/tensors.js: the door for buffers. Takes them out of what web/collect.js walks through, and throws on what is
+// wrong with them.
+import { collect, nameAt, notAGradient, placeAt } from '../collect.js';
+import { DTYPE_NAMES, GRADIENT_TYPES_IN_WORDS } from '../dtypes.js';
+import { describe } from '../errors.js';
 import { STORAGE } from './constants.js';
 import { bytesPerElement, DTYPES } from './jobs.js';
 
@@ -39,8 +41,10 @@ import { bytesPerElement, DTYPES } from './jobs.js';
  * @property {string} name     such as fc1.weight
  */
 
-const EXPECTED = 'expected { buffer, offset, length, dtype }, a list, Map or plain record of these, or null';
-const MAX_DEPTH = 100;
+/** @typedef {import('../collect.js').Door} Door */
+/** @typedef {import('../collect.js').Place} Place */
+
+const TYPES = '{ buffer, offset, length, dtype }';
 
 /**
  * @param {unknown} tensors
@@ -48,117 +52,70 @@ const MAX_DEPTH = 100;
  * @throws {TypeError} on anything that is no tensor in a buffer, naming its place
  */
 export function collectTensors(tensors) {
-  /** @type {GpuTensor[]} */
-  const found = [];
-  visit(tensors, 'tensors', [], (tensor) => found.push(tensor));
-  return found;
+  const door = new BufferDoor('tensors', TYPES);
+  const [array] = collect(tensors, door);
+  if (array !== undefined) throw notAGradient(door, array.array, array.parent, array.key);
+  return door.tensors;
 }
 
 /**
- * Takes the tensors in buffers out of gradients that may be in arrays, too.
+ * Gradients of which some are in buffers and some in arrays.
  * @param {unknown} gradients
- * @returns {{ tensors: GpuTensor[], rest: unknown }}  the rest has null in their places
+ * @returns {{ tensors: GpuTensor[], arrays: import('../collect.js').Tensor[] }}
+ * @throws {TypeError} on anything that is no gradient, naming its place
  */
-export function separate(gradients) {
+export function collectMixed(gradients) {
+  const door = new BufferDoor('gradients', `${TYPES} on the GPU, ${GRADIENT_TYPES_IN_WORDS}`);
+  const arrays = collect(gradients, door);
+  return { tensors: door.tensors, arrays };
+}
+
+/**
+ * A tensor in an array as the user may have passed it.
+ * @param {import('../collect.js').Tensor} tensor
+ * @returns {import('../collect.js').Gradient}
+ */
+export function gradientOf({ array, dtype }) {
+  const name = DTYPE_NAMES[dtype];
+  const isBits = array instanceof Uint16Array && (name === 'float16' || name === 'bfloat16');
+  return isBits ? { data: array, dtype: name } : array;
+}
+
+/** Takes references to buffers. @implements {Door} */
+class BufferDoor {
   /** @type {GpuTensor[]} */
-  const tensors = [];
-  const rest = withoutTensors(gradients, 'gradients', [], (tensor) => tensors.push(tensor));
-  return { tensors, rest };
-}
+  tensors = [];
 
-/**
- * Whether an object says that it is in a buffer. Typed arrays have a buffer, too.
- * @param {unknown} value
- * @returns {value is GpuGradient}
- */
-function isReference(value) {
-  return typeof value === 'object' && value !== null && !ArrayBuffer.isView(value) && 'buffer' in value;
-}
-
-/**
- * @param {unknown} value
- * @param {string} place
- * @param {string[]} path
- * @param {(tensor: GpuTensor) => void} add
- */
-function visit(value, place, path, add) {
-  if (value === null || value === undefined) return;
-  if (isReference(value)) {
-    add(readTensor(value, place, path));
-    return;
+  /**
+   * @param {string} root
+   * @param {string} types
+   */
+  constructor(root, types) {
+    this.root = root;
+    this.types = types;
   }
-  const items = itemsOf(value);
-  if (items === null) throw new TypeError(`${place} is ${describe(value)}; ${EXPECTED}`);
-  checkDepth(place, path);
-  for (const [key, item] of items) visit(item, placeIn(place, key), [...path, String(key)], add);
-}
 
-/**
- * @param {unknown} value
- * @param {string} place
- * @param {string[]} path
- * @param {(tensor: GpuTensor) => void} add
- * @returns {unknown}  the same without tensors in buffers
- */
-function withoutTensors(value, place, path, add) {
-  if (isReference(value)) {
-    add(readTensor(value, place, path));
-    return null;
+  /**
+   * @param {object} value
+   * @param {Place | null} parent
+   * @param {unknown} key
+   */
+  take(value, parent, key) {
+    if (ArrayBuffer.isView(value) || !('buffer' in value)) return false;
+    const { root } = this;
+    const reference = /** @type {GpuGradient} */ (value);
+    this.tensors.push(readTensor(reference, placeAt(root, parent, key), nameAt(root, parent, key)));
+    return true;
   }
-  const items = isGradient(value) ? null : itemsOf(value);
-  if (items === null) return value;
-  checkDepth(place, path);
-  const rest = items.map(([key, item]) => {
-    return /** @type {[unknown, unknown]} */ ([
-      key,
-      withoutTensors(item, placeIn(place, key), [...path, String(key)], add),
-    ]);
-  });
-  if (Array.isArray(value)) return rest.map(([, item]) => item);
-  return value instanceof Map ? new Map(rest) : Object.fromEntries(rest);
-}
-
-/**
- * Whether it is for web/collect.js to read: half-precision bits, or a parameter, unless its gradient is in a buffer.
- * @param {unknown} value
- */
-function isGradient(value) {
-  if (typeof value !== 'object' || value === null) return true;
-  if ('grad' in value) return !isReference(value.grad);
-  return ArrayBuffer.isView(value) || 'dtype' in value;
-}
-
-/**
- * @param {unknown} value
- * @returns {[unknown, unknown][] | null}  null if it is no list, Map or plain record
- */
-function itemsOf(value) {
-  if (typeof value !== 'object' || value === null) return null;
-  if (Array.isArray(value)) return value.map((item, index) => [index, item]);
-  if (value instanceof Map) return [...value];
-  const prototype = Object.getPrototypeOf(value);
-  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
-  return isPlain && !ArrayBuffer.isView(value) && !(Symbol.iterator in value) ? Object.entries(value) : null;
-}
-
-/**
- * @param {string} place
- * @param {string[]} path
- */
-function checkDepth(place, path) {
-  if (path.length <= MAX_DEPTH) return;
-  throw new TypeError(
-    `${place.slice(0, 80)}… is nested ${path.length} levels deep; expected at most ${MAX_DEPTH} levels`,
-  );
 }
 
 /**
  * @param {GpuGradient} reference
  * @param {string} place
- * @param {string[]} path
+ * @param {string} name
  * @returns {GpuTensor}
  */
-function readTensor(reference, place, path) {
+function readTensor(reference, place, name) {
   const { buffer, offset = 0, length, dtype = 'float32' } = reference;
   if (!isBuffer(buffer)) throw mistake(place, 'buffer', buffer, 'a GPUBuffer');
   const code = DTYPES.get(dtype);
@@ -179,7 +136,7 @@ function readTensor(reference, place, path) {
       `${place} has a buffer without usage STORAGE; expected one made with GPUBufferUsage.STORAGE`,
     );
   }
-  return { buffer, dtype: code, offset, length, place, name: path.join('.') || 'tensors' };
+  return { buffer, dtype: code, offset, length, place, name };
 }
 
 /**

@@ -1,7 +1,7 @@
-// web/webgpu/totals.js: from the words that the GPU wrote to the state of a partial, which the core merges and takes
-// the root of. Pure.
+// web/webgpu/totals.js: from the words that the GPU wrote to a total, and to the state of a partial, which the core
+// merges and takes the root of. Pure.
 import { ELEMENTS, emptyState, FLAGS, INFINITY, jsonOf, LARGEST, NAN, TOP, TOTALS } from '../state.js';
-import { TOTAL_SHIFT } from './constants.js';
+import { JOB_WORDS, TOTAL_SHIFT } from './constants.js';
 
 /** @typedef {import('../state.js').NormAccumulatorState} NormAccumulatorState */
 
@@ -33,6 +33,48 @@ export function readTotal(words) {
   const sum = (((((BigInt(s3) << 32n) | BigInt(s2)) << 32n) | BigInt(s1)) << 32n) | BigInt(s0);
   const offender = job === NONE ? null : { job, position, value: floatOf(bits) };
   return { largestBits, sum, exponent: (exponent | 0) - TOTAL_SHIFT, offender };
+}
+
+/**
+ * The total of some jobs, as web/webgpu/merge-shader.js would make it but for its offender.
+ * @param {Uint32Array} work  each job and its partial: web/webgpu/reduce-shader.js says what is in it
+ * @param {number} begin      the first job
+ * @param {number} end        behind the last
+ * @returns {Total}
+ */
+export function totalOfPartials(work, begin, end) {
+  let largestBits = 0;
+  let top = -Infinity;
+  for (let job = begin; job < end; ++job) {
+    const at = partialAt(job);
+    largestBits = Math.max(largestBits, work[at]);
+    if (hasSum(work, at)) top = Math.max(top, work[at + 1] | 0);
+  }
+  let sum = 0n;
+  for (let job = begin; job < end; ++job) {
+    const at = partialAt(job);
+    if (!hasSum(work, at)) continue;
+    const part = (BigInt(work[at + 2]) << 32n) | BigInt(work[at + 3]);
+    const shift = TOTAL_SHIFT - (top - (work[at + 1] | 0));
+    sum += shift >= 0 ? part << BigInt(shift) : part >> BigInt(-shift);
+  }
+  return { largestBits, sum, exponent: sum === 0n ? 0 : top - TOTAL_SHIFT, offender: null };
+}
+
+/**
+ * Where the partial of a job stands, behind the job.
+ * @param {number} job
+ */
+export function partialAt(job) {
+  return (2 * job + 1) * JOB_WORDS;
+}
+
+/**
+ * @param {Uint32Array} work
+ * @param {number} at
+ */
+function hasSum(work, at) {
+  return work[at] < FLOAT_INFINITY && (work[at + 2] | work[at + 3]) !== 0;
 }
 
 /**
@@ -70,6 +112,6 @@ function writeSum(words, sum, exponent) {
 }
 
 /** @param {number} bits */
-function floatOf(bits) {
+export function floatOf(bits) {
   return new Float32Array(Uint32Array.of(bits).buffer)[0];
 }

@@ -5,6 +5,7 @@ import {
   JOB_WORDS,
   MERGE_PARTIALS,
   RESULT_WORDS,
+  REWRITE_WORKGROUPS,
   STORAGE,
   TOTAL_AT,
   TOTAL_WORDS,
@@ -35,19 +36,24 @@ class Jobs {
   /**
    * @param {Context} context
    * @param {Schedule} jobSchedule
-   * @param {string} label
-   * @param {GpuBindGroupLayout} layout
+   * @param {'reduce' | 'rewrite'} verb
    * @param {GpuBuffer} table
    */
-  constructor(context, jobSchedule, label, layout, table) {
+  constructor(context, jobSchedule, verb, table) {
     const { device, limits, placeholder } = context;
-    const { alignment, slots } = limits;
+    const { alignment } = limits;
     const { dispatches } = jobSchedule;
     this.schedule = jobSchedule;
+    this.kernels = context.kernelsFor(
+      dispatches.reduce((most, { bindings }) => Math.max(most, bindings.length), 0),
+    );
+    const { slots } = this.kernels;
+    const layout = this.kernels.layouts[verb];
+    const label = `gradnorm ${verb}`;
     this.#uniforms = makeUniforms(
       context,
       `${label} dispatches`,
-      dispatches.map(({ firstJob }) => [firstJob]),
+      dispatches.map(({ firstJob, jobCount }) => [firstJob, jobCount]),
     );
     this.#groups = dispatches.map(({ bindings }, i) => {
       const tensors = Array.from({ length: slots }, (_, slot) => {
@@ -69,11 +75,14 @@ class Jobs {
     });
   }
 
-  /** @param {GpuComputePassEncoder} pass */
-  encode(pass) {
+  /**
+   * @param {GpuComputePassEncoder} pass
+   * @param {number} [workgroups]  of a dispatch at most; a workgroup does one job if left out
+   */
+  encode(pass, workgroups = Infinity) {
     this.schedule.dispatches.forEach(({ jobCount }, i) => {
       pass.setBindGroup(0, this.#groups[i]);
-      pass.dispatchWorkgroups(jobCount);
+      pass.dispatchWorkgroups(Math.min(jobCount, workgroups));
     });
   }
 
@@ -124,7 +133,7 @@ export class Measuring {
     const jobSchedule = schedule(ranges, context.limits, false);
     /** Jobs and partials. */
     this.work = makeWork(context, jobSchedule);
-    this.#jobs = new Jobs(context, jobSchedule, 'gradnorm reduce', context.layouts.reduce, this.work);
+    this.#jobs = new Jobs(context, jobSchedule, 'reduce', this.work);
     this.#groupCount = Math.max(1, Math.ceil(jobSchedule.jobCount / MERGE_PARTIALS));
     this.#buffers.push(this.work);
     this.#makeMerges(jobSchedule.jobCount, result);
@@ -188,7 +197,7 @@ export class Measuring {
    * @param {GpuBindGroup} parameterGroup
    */
   encode(pass, kind, parameterGroup) {
-    pass.setPipeline(this.#context.reduce(kind));
+    pass.setPipeline(this.#jobs.kernels.reduce(kind));
     if (kind === 'real') pass.setBindGroup(1, parameterGroup);
     this.#jobs.encode(pass);
     pass.setPipeline(this.#context.merge(1));
@@ -198,6 +207,15 @@ export class Measuring {
     pass.setPipeline(this.#context.merge(2));
     pass.setBindGroup(0, this.#mergeGroups[1]);
     pass.dispatchWorkgroups(1);
+  }
+
+  /**
+   * What web/webgpu/health-shader.js finds, in the place of the partials.
+   * @param {GpuComputePassEncoder} pass
+   */
+  encodeHealth(pass) {
+    pass.setPipeline(this.#jobs.kernels.health());
+    this.#jobs.encode(pass);
   }
 
   /**
@@ -241,7 +259,6 @@ function makeWork({ device }, { jobCount, jobs }) {
 
 /** Rewrites the tensors in place. */
 export class Rewriting {
-  #context;
   #jobs;
   #table;
   #resultGroup;
@@ -252,7 +269,6 @@ export class Rewriting {
    * @param {GpuBuffer} result
    */
   constructor(context, ranges, result) {
-    this.#context = context;
     const { device, layouts } = context;
     const jobSchedule = schedule(ranges, context.limits, true);
     this.#table = device.createBuffer({
@@ -263,7 +279,7 @@ export class Rewriting {
     });
     new Uint32Array(this.#table.getMappedRange()).set(jobSchedule.jobs);
     this.#table.unmap();
-    this.#jobs = new Jobs(context, jobSchedule, 'gradnorm rewrite', layouts.rewrite, this.#table);
+    this.#jobs = new Jobs(context, jobSchedule, 'rewrite', this.#table);
     this.#resultGroup = device.createBindGroup({
       label: 'gradnorm result',
       layout: layouts.uniform,
@@ -273,9 +289,9 @@ export class Rewriting {
 
   /** @param {GpuComputePassEncoder} pass */
   encodeScale(pass) {
-    pass.setPipeline(this.#context.rewrite('scale'));
+    pass.setPipeline(this.#jobs.kernels.rewrite('scale'));
     pass.setBindGroup(1, this.#resultGroup);
-    this.#jobs.encode(pass);
+    this.#jobs.encode(pass, REWRITE_WORKGROUPS);
   }
 
   /**
@@ -283,9 +299,9 @@ export class Rewriting {
    * @param {GpuBindGroup} parameterGroup
    */
   encodeClamp(pass, parameterGroup) {
-    pass.setPipeline(this.#context.rewrite('clamp'));
+    pass.setPipeline(this.#jobs.kernels.rewrite('clamp'));
     pass.setBindGroup(1, parameterGroup);
-    this.#jobs.encode(pass);
+    this.#jobs.encode(pass, REWRITE_WORKGROUPS);
   }
 
   destroy() {

@@ -1,0 +1,40 @@
+// tests/bench/gpu/bundle.js: the GPU benchmark and tfjs as one file, dist/bench-gpu/bench.js, beside the library that it
+// measures: what is carried to a machine with a GPU is dist/, and Dawn's binding.
+import { build } from 'esbuild';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { installPeers } from '../install.js';
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+
+const PROGRAM = `
+  import * as library from 'gradnorm/webgpu';
+  import * as tf from '@tensorflow/tfjs-core';
+  import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
+  import { runProgram } from './bench.js';
+  await runProgram(library, { tf, WebGPUBackend });`;
+
+installPeers((text) => console.error(text));
+await build({
+  stdin: { contents: PROGRAM, resolveDir: HERE, sourcefile: 'program.js' },
+  outfile: join(HERE, '..', '..', '..', 'dist', 'bench-gpu', 'bench.js'),
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+  mainFields: ['module', 'main'],
+  // tfjs asks for node-fetch only where there is no fetch.
+  external: ['webgpu', 'node-fetch'],
+  banner: {
+    js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
+  },
+  logLevel: 'warning',
+  plugins: [
+    {
+      name: 'the library as it ships',
+      setup({ onResolve }) {
+        onResolve({ filter: /^gradnorm\/webgpu$/ }, () => ({ path: '../webgpu.js', external: true }));
+      },
+    },
+  ],
+});

@@ -1,0 +1,63 @@
+// tests/webgpu-laws.test.js: the laws of norms, of plans on a GPU.
+import assert from 'node:assert/strict';
+import { after, before } from 'node:test';
+import { GpuGradNorm } from 'gradnorm/webgpu';
+import { HOST, requestAdapter } from './adapter.js';
+import { boundOnGpu, PRODUCT_POWERS } from './accuracy.js';
+import { describeAdapter } from './describe-adapter.js';
+import { testLaws } from './laws.js';
+import { bufferOf, requestDevice } from './webgpu-device.js';
+
+/** @type {GPUDevice} */
+let device;
+/** @type {string[]} */
+let errors;
+/** @type {GpuGradNorm} */
+let gpu;
+
+before(async () => {
+  console.log(`WebGPU adapter in ${HOST}: ${describeAdapter((await requestAdapter()).info)}`);
+  ({ device, errors } = await requestDevice());
+  gpu = await GpuGradNorm.create({ device });
+});
+after(() => {
+  assert.deepEqual(errors, [], 'validation errors that nobody saw');
+  gpu.destroy();
+  device.destroy();
+});
+
+/**
+ * Each gradient in a buffer of its own, at an offset of whole words that is no multiple of 16. (Halves that begin in the
+ * middle of a word are cut into jobs one element earlier, which may change the last bits.)
+ * @param {(import('./laws.js').Gradient | null | undefined)[]} gradients
+ * @param {number} p
+ * @returns {Promise<number>}
+ */
+async function norm(gradients, p) {
+  const tensors = gradients.map((gradient) => {
+    if (gradient === null || gradient === undefined) return gradient;
+    const isHalf = 'dtype' in gradient;
+    const array = isHalf ? gradient.data : /** @type {Float32Array} */ (gradient);
+    const offset = 20;
+    const dtype = isHalf ? gradient.dtype : /** @type {const} */ ('float32');
+    return { buffer: bufferOf(device, array, offset), offset, length: array.length, dtype };
+  });
+  const plan = gpu.plan(tensors);
+  try {
+    return await plan.gradNorm(p);
+  } finally {
+    plan.destroy();
+    for (const tensor of tensors) tensor?.buffer.destroy();
+  }
+}
+
+testLaws({
+  norm,
+  normTypes: [0.1, 0.5, 1, 1.5, 2, 2.7, 3, 4, 10, 64, 66.6, Infinity],
+  bound: (_, p) => boundOnGpu(p),
+  isProduct: (p) => PRODUCT_POWERS.includes(p),
+  // Real powers by the GPU's own floats: their rounding depends on where an element stands.
+  sameBitsWhenCut: (p) => boundOnGpu(p) === 2 ** -23,
+  isNarrow: true,
+  trials: 3,
+});

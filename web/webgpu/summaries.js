@@ -1,0 +1,123 @@
+// web/webgpu/summaries.js: from the partials of jobs, copied from the GPU, to what a report says of each tensor and of
+// all.
+import { GradReport, NormAccumulator } from '../index.js';
+import { DTYPES, jobsOf } from './jobs.js';
+import { floatOf, partialAt, stateOf, totalOfPartials } from './totals.js';
+
+/**
+ * @typedef {import('../report.js').TensorSummary} TensorSummary
+ * @typedef {import('./jobs.js').Schedule} Schedule
+ * @typedef {import('./tensors.js').GpuTensor} GpuTensor
+ * @typedef {import('./totals.js').Total} Total
+ */
+
+/**
+ * What the GPU found: of all the total, of each job its partial and what web/webgpu/health-shader.js wrote.
+ * @typedef {object} Findings
+ * @property {Total} total
+ * @property {Uint32Array} norms
+ * @property {Uint32Array} health
+ */
+
+/** The first element that is not finite, as web/webgpu/health-shader.js numbers it. */
+const VALUES = [0, NaN, Infinity, -Infinity];
+
+const NAMES = new Map([...DTYPES].map(([name, code]) => [code, name]));
+
+/**
+ * @param {number} normType
+ * @param {readonly GpuTensor[]} tensors
+ * @param {Schedule} schedule  of those that are not empty
+ * @param {Findings} findings
+ * @returns {GradReport}
+ */
+export function reportOf(normType, tensors, schedule, { total, norms, health }) {
+  let job = 0;
+  const rows = tensors.map((tensor) => {
+    const begin = job;
+    job += jobsOf(tensor);
+    return {
+      name: tensor.name,
+      dtype: /** @type {string} */ (NAMES.get(tensor.dtype)),
+      elements: tensor.length,
+      ...normOf(totalOfPartials(norms, begin, job), tensor.length, normType),
+      ...healthOf(health, schedule, begin, job, tensor.length),
+    };
+  });
+  const elements = sumOver(rows, (row) => row.elements);
+  return new GradReport(
+    normType,
+    { ...healthOfAll(rows), ...normOf(total, elements, normType), elements },
+    rows,
+  );
+}
+
+/**
+ * @param {Total} total
+ * @param {number} elements
+ * @param {number} normType
+ */
+function normOf(total, elements, normType) {
+  const { norm } = NormAccumulator.fromJSON(stateOf(total, elements, normType));
+  return { norm, mantissa: Number(total.sum), exponent: total.exponent };
+}
+
+/**
+ * @param {Uint32Array} health
+ * @param {Schedule} schedule
+ * @param {number} begin     the first job of a tensor
+ * @param {number} end       behind the last
+ * @param {number} elements
+ */
+function healthOf(health, { firstElements }, begin, end, elements) {
+  const found = { largest: 0, zeros: 0, nans: 0, infinities: 0, firstNonfinite: -1, value: 0 };
+  let sum = 0;
+  for (let job = begin; job < end; ++job) {
+    const at = partialAt(job);
+    const [largestBits, sumBits, zerosAndNans, others] = health.subarray(at, at + 4);
+    found.largest = Math.max(found.largest, floatOf(largestBits));
+    sum += floatOf(sumBits) * 2 ** exponentAbove(largestBits);
+    found.zeros += zerosAndNans & 0xffff;
+    found.nans += zerosAndNans >>> 16;
+    found.infinities += others & 0x1fff;
+    const what = others >>> 26;
+    if (what !== 0 && found.firstNonfinite < 0) {
+      found.firstNonfinite = firstElements[job] + ((others >>> 13) & 0x1fff);
+      found.value = VALUES[what];
+    }
+  }
+  const finite = elements - found.nans - found.infinities;
+  return { ...found, mean: finite === 0 ? 0 : sum / finite };
+}
+
+/**
+ * E such that the magnitude is in [2^(E - 1), 2^E).
+ * @param {number} bits  of a finite float32 >= 0
+ */
+function exponentAbove(bits) {
+  const field = bits >>> 23;
+  return field === 0 ? -117 - Math.clz32(bits) : field - 126;
+}
+
+/** @param {readonly TensorSummary[]} rows */
+function healthOfAll(rows) {
+  const finite = (/** @type {TensorSummary} */ { elements, nans, infinities }) =>
+    elements - nans - infinities;
+  const count = sumOver(rows, finite);
+  return {
+    largest: rows.reduce((largest, row) => Math.max(largest, row.largest), 0),
+    mean: count === 0 ? 0 : sumOver(rows, (row) => row.mean * (finite(row) / count)),
+    zeros: sumOver(rows, (row) => row.zeros),
+    nans: sumOver(rows, (row) => row.nans),
+    infinities: sumOver(rows, (row) => row.infinities),
+    firstNonfinite: -1,
+  };
+}
+
+/**
+ * @param {readonly TensorSummary[]} rows
+ * @param {(row: TensorSummary) => number} value
+ */
+function sumOver(rows, value) {
+  return rows.reduce((sum, row) => sum + value(row), 0);
+}
