@@ -36,6 +36,13 @@ const WEB_FLOORS = [
   ['web/webgpu/index.js'],
   ['web/demo/char-rnn.js', 'web/demo/terminal.js'],
   ['web/demo/train.js', 'web/demo/shards.js'],
+  // The demo page, in a browser and its workers.
+  ['web/demo/page/settings.js', 'web/demo/page/dom.js', 'web/demo/page/chart.js'],
+  ['web/demo/page/training.js', 'web/demo/page/contenders.js'],
+  ['web/demo/page/patient.js'],
+  ['web/demo/page/training-worker.js', 'web/demo/page/measure-worker.js'],
+  ['web/demo/page/train-section.js', 'web/demo/page/sick-section.js', 'web/demo/page/measure-section.js'],
+  ['web/demo/page/main.js'],
 ];
 
 /** What the build writes, below everything. */

@@ -89,5 +89,8 @@ gradnorm needs Emscripten, CMake and Ninja to build. Install them and run the co
 test('a command that is not one: the list of those that are, exit code 1', async () => {
   const { status, stderr } = await runNode(['tools/run.js', 'tset']);
   assert.equal(status, 1);
-  assert.equal(stderr, 'usage: node tools/run.js build | start | bench | bench:gpu | test | format\n');
+  assert.equal(
+    stderr,
+    'usage: node tools/run.js build | start | bench | bench:gpu | demo | demo:build | test | format\n',
+  );
 });

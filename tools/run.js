@@ -1,11 +1,12 @@
 // tools/run.js: the command behind every npm script. Sets up, builds, then does what was asked:
-//   node tools/run.js build | start | test | bench | bench:gpu | format  [arguments for the program]
+//   node tools/run.js build | start | test | bench | bench:gpu | demo | demo:build | format  [arguments for the program]
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, buildCMake, isBuilt } from './build.js';
+import { buildDemo, serveDemo } from './demo.js';
 import {
-  ensureBrowser,
+  ensureBrowsers,
   ensureNativeTools,
   ensureNpmPackages,
   ensureVulkanLoader,
@@ -34,11 +35,21 @@ const COMMANDS = {
     ensureVulkanLoader();
     await handOver([join('dist', 'bench-gpu', 'bench.js'), ...args]);
   },
+  async demo() {
+    await COMMANDS['demo:build']([]);
+    await serveDemo();
+  },
+  async 'demo:build'() {
+    await ensureBuilt();
+    say('building the demo page');
+    await buildDemo();
+    say('dist/demo/ is built');
+  },
   async test(args) {
     await ensureBuilt();
     checkTypesAndFormat();
     testNative();
-    ensureBrowser();
+    ensureBrowsers();
     ensureVulkanLoader();
     say('testing the package');
     run(process.execPath, ['--test', ...(args.length > 0 ? args : testFiles())]);

@@ -31,7 +31,10 @@ const NATIVE_TOOLS = [
 ];
 
 /** @type {Tool[]} */
-const BROWSERS = [{ name: 'Chromium', debianPackage: 'chromium', isThere: () => findBrowser() !== null }];
+const BROWSERS = [
+  { name: 'Chromium', debianPackage: 'chromium', isThere: () => findBrowser() !== null },
+  { name: 'Firefox', debianPackage: 'firefox-esr', isThere: () => findFirefox() !== null },
+];
 
 /** @type {Tool[]} */
 const VULKAN = [{ name: 'the Vulkan loader', debianPackage: 'libvulkan1', isThere: hasVulkanLoader }];
@@ -68,9 +71,9 @@ export function ensureNativeTools() {
 }
 
 /**
- * Installs the browser that the browser tests use; without one they are skipped, or fail in CI.
+ * Installs the browsers that the browser tests use; without them they are skipped, or fail in CI.
  */
-export function ensureBrowser() {
+export function ensureBrowsers() {
   installMissing(BROWSERS);
 }
 
@@ -88,6 +91,11 @@ export function findBrowser() {
     if (path !== null) return path;
   }
   return null;
+}
+
+/** @returns {string | null}  the full path of Firefox */
+export function findFirefox() {
+  return findProgram('firefox-esr') ?? findProgram('firefox');
 }
 
 /**

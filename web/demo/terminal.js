@@ -1,6 +1,6 @@
 // web/demo/terminal.js: how `npm start` looks in a terminal: numbers, bars, sparklines and tables as strings,
-// and one area of the screen that is redrawn in place. Used by train.js alone; everything but LiveArea is a
-// pure function.
+// and one area of the screen that is redrawn in place. Used by train.js, and its numbers by the
+// demo page; everything but LiveArea is a pure function.
 
 const EIGHTHS = ' ▏▎▍▌▋▊▉█';
 const LEVELS = '▁▂▃▄▅▆▇█';
