@@ -605,7 +605,7 @@ describe('clip', () => {
     doomed.destroy();
     device.pushErrorScope('validation');
     device.queue.submit([late.finish()]);
-    assert.match((await device.popErrorScope())?.message ?? '', /destroyed/);
+    assert.ok((await device.popErrorScope())?.message.includes('destroyed'));
     await assert.rejects(failed.norm(), didNotRun);
   });
 
