@@ -46,6 +46,7 @@ const FILES = [
   'dist/types/web/webgpu/constants.d.ts',
   'dist/types/web/webgpu/context.d.ts',
   'dist/types/web/webgpu/failures.d.ts',
+  'dist/types/web/webgpu/gather.d.ts',
   'dist/types/web/webgpu/gpu-grad-norm.d.ts',
   'dist/types/web/webgpu/health-shader.d.ts',
   'dist/types/web/webgpu/index.d.ts',

@@ -12,6 +12,9 @@ export const ELEMENTS_PER_THREAD = JOB_ELEMENTS / THREADS;
 /** Words of a job and of the partial that takes its place beside it. */
 export const JOB_WORDS = 4;
 
+/** A buffer of which no more than this is read may be copied together with others: a job of float32. */
+export const GATHERED_BYTES = 4 * JOB_ELEMENTS;
+
 /** Workgroups that rewrite, each job after job: enough to fill a GPU, few enough to cost nothing when nothing is clipped. */
 export const REWRITE_WORKGROUPS = 1024;
 

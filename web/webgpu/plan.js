@@ -294,7 +294,7 @@ export class GpuPlan {
   /**
    * One pass, into the user's encoder or into one of our own that is submitted.
    * @param {string} label
-   * @param {Slot | null} slot  to copy the result to
+   * @param {Slot | null} slot  of a step that measures, whose result goes there
    * @param {(pass: GpuComputePassEncoder) => void} encode
    * @param {GpuCommandEncoder} [encoder]
    * @returns {Promise<Error | null>}  what was wrong with it
@@ -303,6 +303,7 @@ export class GpuPlan {
     const { device } = this.#context;
     return this.#watch(() => {
       const target = encoder ?? device.createCommandEncoder({ label });
+      if (slot !== null) this.#measuring.encodeCopies(target);
       const pass = target.beginComputePass({ label });
       encode(pass);
       pass.end();
@@ -404,6 +405,7 @@ export class GpuPlan {
       const slot = this.#ring.take();
       const failure = this.#watch(() => {
         const encoder = device.createCommandEncoder({ label });
+        this.#measuring.encodeCopies(encoder);
         const norms = encoder.beginComputePass({ label });
         if (kind === 'real') this.#writeParameters(slot, parametersOf({ normType }));
         this.#measuring.encode(norms, kind, slot.parameterGroup);

@@ -11,12 +11,14 @@ import {
   TOTAL_WORDS,
   UNIFORM,
 } from './constants.js';
+import { Gather } from './gather.js';
 import { schedule } from './jobs.js';
 
 /**
  * @typedef {import('./types.js').GpuBuffer} GpuBuffer
  * @typedef {import('./types.js').GpuBindGroup} GpuBindGroup
  * @typedef {import('./types.js').GpuBindGroupLayout} GpuBindGroupLayout
+ * @typedef {import('./types.js').GpuCommandEncoder} GpuCommandEncoder
  * @typedef {import('./types.js').GpuComputePassEncoder} GpuComputePassEncoder
  * @typedef {import('./context.js').Context} Context
  * @typedef {import('./jobs.js').Range} Range
@@ -115,6 +117,7 @@ function makeUniforms({ device, limits }, label, rows) {
 /** From the tensors to a total in the result buffer. */
 export class Measuring {
   #context;
+  #gather;
   #jobs;
   /** @type {GpuBuffer[]} */
   #buffers = [];
@@ -130,7 +133,8 @@ export class Measuring {
    */
   constructor(context, ranges, result) {
     this.#context = context;
-    const jobSchedule = schedule(ranges, context.limits, false);
+    this.#gather = new Gather(context, ranges);
+    const jobSchedule = schedule(this.#gather.ranges, context.limits, false);
     /** Jobs and partials. */
     this.work = makeWork(context, jobSchedule);
     this.#jobs = new Jobs(context, jobSchedule, 'reduce', this.work);
@@ -192,6 +196,14 @@ export class Measuring {
   }
 
   /**
+   * What comes before the pass.
+   * @param {GpuCommandEncoder} encoder
+   */
+  encodeCopies(encoder) {
+    this.#gather.encode(encoder);
+  }
+
+  /**
    * @param {GpuComputePassEncoder} pass
    * @param {ReduceKind} kind
    * @param {GpuBindGroup} parameterGroup
@@ -232,6 +244,7 @@ export class Measuring {
   }
 
   destroy() {
+    this.#gather.destroy();
     this.#jobs.destroy();
     for (const buffer of this.#buffers) buffer.destroy();
   }
