@@ -329,7 +329,12 @@ describe('many tensors', () => {
         : makeArray(Float32Array, length, () => random() - 0.5);
       if (k === 47) data[0] = isHalf ? 0x7c00 : NaN;
       const offset = isHalf ? 2 * (k % 4) : 4 * (k % 4);
-      return { data, offset, length, dtype: /** @type {const} */ (isHalf ? 'float16' : 'float32') };
+      return {
+        data,
+        offset,
+        length,
+        dtype: /** @type {'float16' | 'float32'} */ (isHalf ? 'float16' : 'float32'),
+      };
     });
     const poisoned = (/** @type {typeof tensors[0]} */ { data, offset }, usage = USAGE) => {
       const copyable = bufferOf(device, data, offset);
