@@ -17,7 +17,7 @@ import { alignColumns, formatCount, formatNumber, formatShare } from './text.js'
 
 /**
  * What is known of a tensor before its share is; value is that of the first element that is not finite, if there is one.
- * @typedef {Summary & { name: string, dtype: string, value: number }} TensorSummary
+ * @typedef {{ name: string, dtype: string, value: number, summary: Summary }} TensorSummary
  */
 
 /**
@@ -79,7 +79,7 @@ export class GradReport {
     /** How many elements are Infinity or -Infinity. @readonly */
     this.inf = total.infinities;
     /** A row for each tensor, in the order of reading. @readonly @type {readonly TensorReport[]} */
-    this.tensors = rows.map((row) => reportOf(row, shareOf(row)));
+    this.tensors = rows.map((row) => reportOf(row, shareOf(row.summary)));
     /** The first element that is not finite of each tensor that has one. @readonly @type {readonly Nonfinite[]} */
     this.nonfinite = rows.flatMap(nonfiniteOf);
   }
@@ -164,11 +164,11 @@ export function gradReport(gradients, options = {}) {
   return new GradReport(
     normType,
     total,
-    rows.map((row, i) => ({
-      ...row,
+    rows.map((summary, i) => ({
       name: tensorName(tensors[i]),
       dtype: DTYPE_NAMES[tensors[i].dtype],
-      value: row.firstNonfinite < 0 ? 0 : valueAt(tensors[i], row.firstNonfinite),
+      value: summary.firstNonfinite < 0 ? 0 : valueAt(tensors[i], summary.firstNonfinite),
+      summary,
     })),
   );
 }
@@ -176,7 +176,7 @@ export function gradReport(gradients, options = {}) {
 /**
  * A share is the quotient of two sums of powers; NaN where an element is not finite.
  * @param {Summary} total
- * @returns {(row: Summary) => number}
+ * @returns {(summary: Summary) => number}
  */
 function sharesOfSum(total) {
   if (Number.isNaN(total.norm) || total.infinities > 0) return () => NaN;
@@ -188,13 +188,13 @@ function sharesOfSum(total) {
  * There is no sum for p = Infinity, or so large that it might be: those who have the largest magnitude share
  * alike. With nothing but zeros, every share is 0.
  * @param {Summary} total
- * @param {readonly Summary[]} rows
- * @returns {(row: Summary) => number}
+ * @param {readonly TensorSummary[]} rows
+ * @returns {(summary: Summary) => number}
  */
 function sharesOfMaximum(total, rows) {
   if (!Number.isFinite(total.norm)) return () => NaN;
   if (total.norm === 0) return () => 0;
-  const count = rows.filter(({ norm }) => norm === total.norm).length;
+  const count = rows.filter(({ summary }) => summary.norm === total.norm).length;
   return ({ norm }) => (norm === total.norm ? 1 / count : 0);
 }
 
@@ -203,18 +203,18 @@ function sharesOfMaximum(total, rows) {
  * @param {number} share
  * @returns {TensorReport}
  */
-function reportOf(row, share) {
+function reportOf({ name, dtype, summary }, share) {
   return {
-    name: row.name,
-    dtype: row.dtype,
-    elements: row.elements,
-    norm: row.norm,
+    name,
+    dtype,
+    elements: summary.elements,
+    norm: summary.norm,
     share,
-    max: row.largest,
-    meanAbs: row.mean,
-    zeros: row.zeros,
-    nan: row.nans,
-    inf: row.infinities,
+    max: summary.largest,
+    meanAbs: summary.mean,
+    zeros: summary.zeros,
+    nan: summary.nans,
+    inf: summary.infinities,
   };
 }
 
@@ -222,7 +222,7 @@ function reportOf(row, share) {
  * @param {TensorSummary} row
  * @returns {Nonfinite[]}  one or none
  */
-function nonfiniteOf({ name, firstNonfinite: index, value }) {
+function nonfiniteOf({ name, value, summary: { firstNonfinite: index } }) {
   return index < 0 ? [] : [{ tensor: name, index, value }];
 }
 

@@ -5,7 +5,7 @@ import { DTYPES, jobsOf } from './jobs.js';
 import { floatOf, partialAt, stateOf, totalOfPartials } from './totals.js';
 
 /**
- * @typedef {import('../report.js').TensorSummary} TensorSummary
+ * @typedef {import('../inspect.js').Summary} Summary
  * @typedef {import('./jobs.js').Schedule} Schedule
  * @typedef {import('./tensors.js').GpuTensor} GpuTensor
  * @typedef {import('./totals.js').Total} Total
@@ -36,20 +36,17 @@ export function reportOf(normType, tensors, schedule, { total, norms, health }) 
   const rows = tensors.map((tensor) => {
     const begin = job;
     job += jobsOf(tensor);
+    const { value, ...found } = healthOf(health, schedule, begin, job, tensor.length);
     return {
       name: tensor.name,
       dtype: /** @type {string} */ (NAMES.get(tensor.dtype)),
-      elements: tensor.length,
-      ...normOf(totalOfPartials(norms, begin, job), tensor.length, normType),
-      ...healthOf(health, schedule, begin, job, tensor.length),
+      value,
+      summary: { ...normOf(totalOfPartials(norms, begin, job), tensor.length, normType), ...found },
     };
   });
-  const elements = sumOver(rows, (row) => row.elements);
-  return new GradReport(
-    normType,
-    { ...healthOfAll(rows), ...normOf(total, elements, normType), elements },
-    rows,
-  );
+  const summaries = rows.map(({ summary }) => summary);
+  const elements = sumOver(summaries, (summary) => summary.elements);
+  return new GradReport(normType, { ...normOf(total, elements, normType), ...healthOfAll(summaries) }, rows);
 }
 
 /**
@@ -59,7 +56,7 @@ export function reportOf(normType, tensors, schedule, { total, norms, health }) 
  */
 function normOf(total, elements, normType) {
   const { norm } = NormAccumulator.fromJSON(stateOf(total, elements, normType));
-  return { norm, mantissa: Number(total.sum), exponent: total.exponent };
+  return { norm, mantissa: Number(total.sum), exponent: total.exponent, elements };
 }
 
 /**
@@ -99,10 +96,9 @@ function exponentAbove(bits) {
   return field === 0 ? -117 - Math.clz32(bits) : field - 126;
 }
 
-/** @param {readonly TensorSummary[]} rows */
+/** @param {readonly Summary[]} rows */
 function healthOfAll(rows) {
-  const finite = (/** @type {TensorSummary} */ { elements, nans, infinities }) =>
-    elements - nans - infinities;
+  const finite = (/** @type {Summary} */ { elements, nans, infinities }) => elements - nans - infinities;
   const count = sumOver(rows, finite);
   return {
     largest: rows.reduce((largest, row) => Math.max(largest, row.largest), 0),
@@ -115,8 +111,8 @@ function healthOfAll(rows) {
 }
 
 /**
- * @param {readonly TensorSummary[]} rows
- * @param {(row: TensorSummary) => number} value
+ * @param {readonly Summary[]} rows
+ * @param {(row: Summary) => number} value
  */
 function sumOver(rows, value) {
   return rows.reduce((sum, row) => sum + value(row), 0);
