@@ -576,6 +576,18 @@ describe('refused', () => {
     assertRefused(generator, `gradients is an AsyncGenerator; expected ${EXPECTED}`);
   });
 
+  test('a tensor of a framework: the message says what to pass', () => {
+    class Tensor {
+      dataSync() {
+        return new Float32Array(1);
+      }
+    }
+    const w = /** @type {any} */ (new Tensor());
+    const expected = /^gradients\.w(\.grad)? is a Tensor \(pass its dataSync\(\)\); expected a Float32Array/;
+    assert.throws(() => gradNorm({ w }), { name: 'TypeError', message: expected });
+    assert.throws(() => gradNorm({ w: { grad: w } }), { name: 'TypeError', message: expected });
+  });
+
   test('a grad that is not a gradient', () => {
     /** @type {[got: string, grad: unknown][]} */
     const grads = [

@@ -690,6 +690,14 @@ describe('TypeScript', () => {
     assert.deepEqual(await compile('webgpu-bare', bare, ['webgpu.mts']), []);
   });
 
+  test('no declaration but types.d.ts names a type of WebGPU, which older libraries of TypeScript do not know', () => {
+    const folder = join(installed, 'dist', 'types', 'web', 'webgpu');
+    const code = (/** @type {string} */ name) =>
+      readFileSync(join(folder, name), 'utf8').replace(/\/\*[^]*?\*\/|\/\/.*/g, '');
+    const names = readdirSync(folder).filter((name) => /\bGPU[A-Z]/.test(code(name)));
+    assert.deepEqual(names, ['types.d.ts']);
+  });
+
   test('a project for Node.js without the DOM library', async () => {
     writeFileSync(
       join(project, 'server.mts'),

@@ -913,11 +913,11 @@ describe('errors', () => {
     const cases = [
       [
         { fc1: { weight: { buffer: buffer(), offset: 3, length: 1 } } },
-        'tensors.fc1.weight has offset 3 (a number); expected a multiple of 4',
+        'tensors.fc1.weight has offset 3 (a number); expected bytes, a multiple of 4',
       ],
       [
         [{ buffer: buffer(), offset: 1, length: 1, dtype: 'float16' }],
-        'tensors[0] has offset 1 (a number); expected a multiple of 2',
+        'tensors[0] has offset 1 (a number); expected bytes, a multiple of 2',
       ],
       [[{ buffer: buffer() }], 'tensors[0] has length undefined; expected a whole number of elements >= 0'],
       [
@@ -1050,6 +1050,34 @@ describe('errors', () => {
     const weight = { buffer: bufferOf(device, Float32Array.of(300, 400)), length: 2 };
     assert.equal(await gpu.plan([{ ...weight, grad }]).gradNorm(), 5);
     assert.equal(await gpu.plan([{ ...weight, grad: null }]).gradNorm(), 0);
+  });
+
+  test('misspelt names, options that are none, and a constructor that is not for users', async () => {
+    const tensor = { buffer: buffer(), length: 1 };
+    assert.throws(() => gpu.plan([/** @type {any} */ ({ ...tensor, byteOffset: 4 })]), {
+      name: 'TypeError',
+      message: 'tensors[0] has an unknown name, "byteOffset"; expected any of buffer, offset, length, dtype',
+    });
+    class Tensor {
+      buffer = tensor.buffer;
+      length = 4;
+      shape = [2, 2];
+    }
+    const plan = gpu.plan([new Tensor()]);
+    assert.equal(await plan.gradNorm(1), 10);
+    const encoder = device.createCommandEncoder();
+    assert.throws(() => plan.clipGradNorm(1, /** @type {any} */ (encoder)), {
+      name: 'TypeError',
+      message:
+        /^the options of clipGradNorm are a GPUCommandEncoder; expected an object with any of normType, eps/,
+    });
+    await assert.rejects(GpuGradNorm.create(/** @type {any} */ (device)), {
+      message: /^the options of GpuGradNorm\.create are a GPUDevice; expected an object with any of device/,
+    });
+    assert.throws(() => new GpuGradNorm(/** @type {any} */ ({ device }), false), {
+      message: 'GpuGradNorm has no public constructor; expected await GpuGradNorm.create({ device })',
+    });
+    assert.equal(await plan.gradNorm(1), 10);
   });
 
   test('halves of another realm are halves', async () => {

@@ -107,6 +107,25 @@ function defaultEntry(/** @type {string} */ id) {
 function writeDeclarations() {
   runQuietly(process.execPath, [npmTool('typescript'), '-p', join('tools', 'tsconfig.types.json')]);
   rmSync(join(ROOT, 'dist', 'types', 'build'), { recursive: true });
+  const folder = join(ROOT, 'dist', 'types', 'web', 'webgpu');
+  for (const name of readdirSync(folder)) {
+    if (name !== 'types.d.ts')
+      writeFileSync(join(folder, name), withAliases(readFileSync(join(folder, name), 'utf8')));
+  }
+}
+
+/**
+ * Declarations in which tsc resolved the aliases of web/webgpu/types.js, which are there because not every library of
+ * TypeScript knows WebGPU, with these aliases again.
+ * @param {string} declarations
+ */
+function withAliases(declarations) {
+  return declarations
+    .split('\n')
+    .map((line) =>
+      /^\s*\*|^\s*\/\*/.test(line) ? line : line.replace(/\bGPU([A-Z]\w*)\b/g, 'import("./types.js").Gpu$1'),
+    )
+    .join('\n');
 }
 
 function digestInputs() {

@@ -1,5 +1,5 @@
 // web/arguments.js: checks of every argument that is not a gradient, before anything is read or written.
-import { describe } from './errors.js';
+import { describe, tagOf } from './errors.js';
 
 /** @param {unknown} normType */
 export function checkNormType(normType) {
@@ -40,10 +40,11 @@ export function checkChoice(name, value, choices) {
  */
 export function checkOptions(caller, options, known) {
   const expected = `expected an object with any of ${known.join(', ')}`;
-  if (typeof options !== 'object' || options === null) {
+  // A Map, an array or something of the platform has other names than these, and none that is seen.
+  if (tagOf(options) !== 'Object') {
     throw new TypeError(`the options of ${caller} are ${describe(options)}; ${expected}`);
   }
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  const unknown = Object.keys(/** @type {object} */ (options)).find((name) => !known.includes(name));
   if (unknown !== undefined) {
     throw new TypeError(
       `the options of ${caller} have an unknown name, ${JSON.stringify(unknown)}; ${expected}`,

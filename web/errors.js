@@ -85,6 +85,7 @@ function className(object) {
   try {
     const name = /** @type {{ constructor?: { name?: unknown } }} */ (object).constructor?.name;
     const word = shorten(typeof name === 'string' && name !== '' ? name : tagOf(object));
+    if ('dataSync' in /** @type {object} */ (object)) return `${word} (pass its dataSync())`;
     return word === 'Object' ? 'object' : word;
   } catch {
     return 'object';

@@ -2,7 +2,7 @@
 import { checkNormType, checkOptions } from '../arguments.js';
 import { describe } from '../errors.js';
 import { NormAccumulator } from '../index.js';
-import { contextOf } from './context.js';
+import { Context, contextOf } from './context.js';
 import { GpuPlan } from './plan.js';
 import { kindOf } from './powers.js';
 import { collectMixed, collectTensors, gradientOf } from './tensors.js';
@@ -10,7 +10,6 @@ import { isUploadable, UploadRing } from './upload.js';
 
 /**
  * @typedef {import('./types.js').GpuDevice} GpuDevice
- * @typedef {import('./context.js').Context} Context
  * @typedef {import('./tensors.js').GpuGradients} GpuGradients
  */
 
@@ -52,6 +51,11 @@ export class GpuGradNorm {
    * @param {boolean} ownsDevice
    */
   constructor(context, ownsDevice) {
+    if (!(context instanceof Context)) {
+      throw new TypeError(
+        'GpuGradNorm has no public constructor; expected await GpuGradNorm.create({ device })',
+      );
+    }
     this.#context = context;
     this.#ownsDevice = ownsDevice;
   }
@@ -95,11 +99,17 @@ export class GpuGradNorm {
    * The norm of gradients of which some are in buffers and some in arrays: each is reduced where it is, and the exact
    * sums are added by the core. As gradNorm otherwise, with the bounds of GpuPlan.gradNorm where the GPU computes. Makes a
    * plan each time; measure what is always in the same buffers with a plan of your own.
+   * @overload
    * @param {import('./tensors.js').MixedGradients} gradients
    * @param {number} [normType]
    * @param {GpuNormOptions} [options]
    * @returns {Promise<number>}
    * @throws {TypeError | RangeError | Error} as gradNorm and plan
+   */
+  /**
+   * @param {import('./tensors.js').MixedGradients} gradients
+   * @param {number} [normType]
+   * @param {GpuNormOptions} [options]
    */
   async gradNorm(gradients, normType = 2, options = {}) {
     if (arguments.length === 0) throw new TypeError('gradNorm was called without gradients');

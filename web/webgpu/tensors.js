@@ -117,13 +117,14 @@ class BufferDoor {
  * @returns {GpuTensor}
  */
 function readTensor(reference, place, name) {
+  checkNames(reference, place);
   const { buffer, offset = 0, length, dtype = 'float32' } = reference;
   if (!isBuffer(buffer)) throw mistake(place, 'buffer', buffer, 'a GPUBuffer');
   const code = DTYPES.get(dtype);
   if (code === undefined) throw mistake(place, 'dtype', dtype, "'float32', 'float16' or 'bfloat16'");
   const bytes = bytesPerElement(code);
   if (!isWhole(offset) || offset % bytes !== 0)
-    throw mistake(place, 'offset', offset, `a multiple of ${bytes}`);
+    throw mistake(place, 'offset', offset, `bytes, a multiple of ${bytes}`);
   if (!isWhole(length)) throw mistake(place, 'length', length, 'a whole number of elements >= 0');
   const end = Math.ceil((offset + length * bytes) / 4) * 4;
   if (end > buffer.size) {
@@ -138,6 +139,21 @@ function readTensor(reference, place, name) {
     );
   }
   return { buffer, dtype: code, offset, length, place, name };
+}
+
+/**
+ * A record that is written for us has no other names; objects of the user's own classes may have more.
+ * @param {GpuGradient} reference
+ * @param {string} place
+ */
+function checkNames(reference, place) {
+  if (Object.getPrototypeOf(reference) !== Object.prototype) return;
+  const names = ['buffer', 'offset', 'length', 'dtype'];
+  const unknown = Object.keys(reference).find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  throw new TypeError(
+    `${place} has an unknown name, ${JSON.stringify(unknown)}; expected any of ${names.join(', ')}`,
+  );
 }
 
 /**
