@@ -19,9 +19,9 @@ export const GATHERED_BYTES = 4 * JOB_ELEMENTS;
 export const REWRITE_WORKGROUPS = 1024;
 
 /** The element types that buffers can hold; the numbers are those in a job. */
-export const FLOAT32 = 0;
-export const FLOAT16 = 1;
-export const BFLOAT16 = 2;
+export const JOB_FLOAT32 = 0;
+export const JOB_FLOAT16 = 1;
+export const JOB_BFLOAT16 = 2;
 
 /** Partials that a workgroup merges; more need two levels. */
 export const MERGE_PARTIALS = 4096;

@@ -1,6 +1,6 @@
 // web/webgpu/jobs.js: cuts tensors into jobs, and packs jobs into dispatches that bind as few buffers as they can.
 // Pure: ranges of bytes in, tables of words out.
-import { BFLOAT16, FLOAT16, FLOAT32, JOB_ELEMENTS, JOB_WORDS } from './constants.js';
+import { JOB_BFLOAT16, JOB_FLOAT16, JOB_FLOAT32, JOB_ELEMENTS, JOB_WORDS } from './constants.js';
 
 /** @typedef {import('./types.js').GpuBuffer} GpuBuffer */
 
@@ -47,14 +47,14 @@ import { BFLOAT16, FLOAT16, FLOAT32, JOB_ELEMENTS, JOB_WORDS } from './constants
 
 /** @param {number} dtype */
 export function bytesPerElement(dtype) {
-  return dtype === FLOAT32 ? 4 : 2;
+  return dtype === JOB_FLOAT32 ? 4 : 2;
 }
 
 /** The names of element types and their numbers. */
 export const DTYPES = new Map([
-  ['float32', FLOAT32],
-  ['float16', FLOAT16],
-  ['bfloat16', BFLOAT16],
+  ['float32', JOB_FLOAT32],
+  ['float16', JOB_FLOAT16],
+  ['bfloat16', JOB_BFLOAT16],
 ]);
 
 /**

@@ -1,6 +1,6 @@
 // web/webgpu/read-back.js: tensors from the GPU to the CPU, for powers that the GPU does not compute. A piece at a time, through one
 // buffer.
-import { COPY_DST, COPY_SRC, FLOAT16, FLOAT32, MAP_READ } from './constants.js';
+import { COPY_DST, COPY_SRC, JOB_FLOAT16, JOB_FLOAT32, MAP_READ } from './constants.js';
 import { watched } from './failures.js';
 import { bytesPerElement } from './jobs.js';
 
@@ -95,6 +95,9 @@ async function readPieces(context, tensor, take) {
  * @returns {Elements}
  */
 function elementsOf(bytes, skip, count, dtype) {
-  if (dtype === FLOAT32) return new Float32Array(bytes, skip, count / 4);
-  return { data: new Uint16Array(bytes, skip, count / 2), dtype: dtype === FLOAT16 ? 'float16' : 'bfloat16' };
+  if (dtype === JOB_FLOAT32) return new Float32Array(bytes, skip, count / 4);
+  return {
+    data: new Uint16Array(bytes, skip, count / 2),
+    dtype: dtype === JOB_FLOAT16 ? 'float16' : 'bfloat16',
+  };
 }
