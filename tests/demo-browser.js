@@ -112,6 +112,26 @@ export function textOf(page, selector) {
 }
 
 /**
+ * Looks again and again until there is what is looked for.
+ *
+ * @template T
+ * @param {() => Promise<T>} look
+ * @param {(seen: T) => boolean} isThere
+ * @param {number} patience milliseconds
+ * @param {(seen: T) => string} complaint
+ * @returns {Promise<T>}
+ */
+async function waitUntil(look, isThere, patience, complaint) {
+  const end = performance.now() + patience;
+  for (;;) {
+    const seen = await look();
+    if (isThere(seen)) return seen;
+    if (performance.now() > end) throw new Error(complaint(seen));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/**
  * Waits until the text of an element matches, and fails with the text that it has instead.
  *
  * @param {import('puppeteer-core').Page} page
@@ -119,15 +139,13 @@ export function textOf(page, selector) {
  * @param {RegExp} pattern
  * @returns {Promise<string>} the text
  */
-export async function waitForText(page, selector, pattern) {
-  const end = performance.now() + PATIENCE;
-  for (;;) {
-    const text = await textOf(page, selector);
-    if (pattern.test(text)) return text;
-    if (performance.now() > end)
-      throw new Error(`${selector} says ${JSON.stringify(text)}; expected ${pattern}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+export function waitForText(page, selector, pattern) {
+  return waitUntil(
+    () => textOf(page, selector),
+    (text) => pattern.test(text),
+    PATIENCE,
+    (text) => `${selector} says ${JSON.stringify(text)}; expected ${pattern}`,
+  );
 }
 
 /** @param {import('puppeteer-core').Page} page */
@@ -140,12 +158,12 @@ export async function stepsOf(page) {
  * @param {number} count
  */
 export async function waitForSteps(page, count) {
-  const end = performance.now() + 2 * PATIENCE;
-  for (;;) {
-    if ((await stepsOf(page)) >= count) return;
-    if (performance.now() > end) throw new Error(`${await stepsOf(page)} steps; expected ${count}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+  await waitUntil(
+    () => stepsOf(page),
+    (steps) => steps >= count,
+    2 * PATIENCE,
+    (steps) => `${steps} steps; expected ${count}`,
+  );
 }
 
 /**

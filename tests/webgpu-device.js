@@ -1,12 +1,32 @@
 // tests/webgpu-device.js: WebGPU devices for the tests, buffers on them and counts of calls; the same in Node.js and in
 // browsers.
-import { requestAdapter } from './adapter.js';
+import assert from 'node:assert/strict';
+import { GpuGradNorm } from 'gradnorm/webgpu';
+import { HOST, requestAdapter } from './adapter.js';
+import { describeAdapter } from './describe-adapter.js';
 
 /** STORAGE, COPY_SRC and COPY_DST. */
 export const USAGE = 0x80 | 0x4 | 0x8;
 
 /** Every half of a word that belongs to no tensor. */
 export const POISON = 0x7fc17fc1;
+
+/**
+ * For a suite: says which adapter it runs on, and gives a device with a GpuGradNorm.
+ * @returns {Promise<{ device: GPUDevice, errors: string[], gpu: GpuGradNorm }>}
+ */
+export async function openGpu() {
+  console.log(`WebGPU adapter in ${HOST}: ${describeAdapter((await requestAdapter()).info)}`);
+  const { device, errors } = await requestDevice();
+  return { device, errors, gpu: await GpuGradNorm.create({ device }) };
+}
+
+/** @param {Awaited<ReturnType<typeof openGpu>>} opened */
+export function closeGpu({ device, errors, gpu }) {
+  assert.deepEqual(errors, [], 'validation errors that nobody saw');
+  gpu.destroy();
+  device.destroy();
+}
 
 /**
  * A device of which every validation error is kept in a list; of an adapter of its own, as each gives one device.

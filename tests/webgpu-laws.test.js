@@ -1,12 +1,9 @@
 // tests/webgpu-laws.test.js: the laws of norms, of plans on a GPU.
-import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
 import { GpuGradNorm } from 'gradnorm/webgpu';
-import { HOST, requestAdapter } from './adapter.js';
 import { boundOnGpu, PRODUCT_POWERS } from './accuracy.js';
-import { describeAdapter } from './describe-adapter.js';
 import { testLaws } from './laws.js';
-import { bufferOf, requestDevice } from './webgpu-device.js';
+import { bufferOf, closeGpu, openGpu } from './webgpu-device.js';
 
 /** @type {GPUDevice} */
 let device;
@@ -15,16 +12,8 @@ let errors;
 /** @type {GpuGradNorm} */
 let gpu;
 
-before(async () => {
-  console.log(`WebGPU adapter in ${HOST}: ${describeAdapter((await requestAdapter()).info)}`);
-  ({ device, errors } = await requestDevice());
-  gpu = await GpuGradNorm.create({ device });
-});
-after(() => {
-  assert.deepEqual(errors, [], 'validation errors that nobody saw');
-  gpu.destroy();
-  device.destroy();
-});
+before(async () => ({ device, errors, gpu } = await openGpu()));
+after(() => closeGpu({ device, errors, gpu }));
 
 /**
  * Each gradient in a buffer of its own, at an offset of whole words that is no multiple of 16. (Halves that begin in the

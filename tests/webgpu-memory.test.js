@@ -6,9 +6,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { GpuGradNorm } from 'gradnorm/webgpu';
 import { createRandom, makeArray } from './accuracy.js';
-import { HOST, requestAdapter } from './adapter.js';
-import { describeAdapter } from './describe-adapter.js';
-import { bufferOf, countCalls, requestDevice } from './webgpu-device.js';
+import { bufferOf, closeGpu, countCalls, openGpu } from './webgpu-device.js';
 
 const STEPS = 10_000;
 const WARM_UP = 500;
@@ -32,12 +30,11 @@ const collectGarbage = runInNewContext('gc');
 let device;
 /** @type {string[]} */
 let errors;
+/** @type {GpuGradNorm} */
+let gpu;
 
-before(async () => {
-  console.log(`WebGPU adapter in ${HOST}: ${describeAdapter((await requestAdapter()).info)}`);
-  ({ device, errors } = await requestDevice());
-});
-after(() => device.destroy());
+before(async () => ({ device, errors, gpu } = await openGpu()));
+after(() => closeGpu({ device, errors, gpu }));
 
 /** Bytes of the heap in use, once what nobody holds any more is gone. */
 async function heapInUse() {
@@ -51,7 +48,6 @@ async function heapInUse() {
 }
 
 test(`${STEPS} steps of clipping: no object of the GPU is made, the heap keeps its size, each step is one submit`, async (t) => {
-  const gpu = await GpuGradNorm.create({ device });
   const random = createRandom(1);
   const array = makeArray(Float32Array, 7, () => random() - 0.5);
   const plan = gpu.plan([{ buffer: bufferOf(device, array), length: array.length }]);
@@ -93,5 +89,4 @@ test(`${STEPS} steps of clipping: no object of the GPU is made, the heap keeps i
   assert.ok(last < first * 0.9999 ** STEPS && Math.abs(last / maxNorm - 1) < 1e-3, `${last}, ${maxNorm}`);
   assert.deepEqual(errors, []);
   plan.destroy();
-  gpu.destroy();
 });

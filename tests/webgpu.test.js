@@ -4,12 +4,10 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { GradientError, gradNorm, gradReport } from 'gradnorm';
 import { GpuGradNorm } from 'gradnorm/webgpu';
-import { HOST, requestAdapter } from './adapter.js';
 import { assertClose, boundOnGpu, createRandom, hex, makeArray, PRODUCT_POWERS } from './accuracy.js';
 import { assertDirectionKept, epsBeside, FLOAT32_MAGNITUDES, HARD_FLOAT32_CLIPS } from './cases.js';
-import { describeAdapter } from './describe-adapter.js';
 import { exactNorm, relativeError } from './oracle.js';
-import { bufferOf, bytesOf, countCalls, requestDevice, USAGE } from './webgpu-device.js';
+import { bufferOf, bytesOf, closeGpu, countCalls, openGpu, requestDevice, USAGE } from './webgpu-device.js';
 
 const JOB = 4096;
 const EXACT_POWERS = [...PRODUCT_POWERS, Infinity];
@@ -24,16 +22,8 @@ let errors;
 /** @type {GpuGradNorm} */
 let gpu;
 
-before(async () => {
-  console.log(`WebGPU adapter in ${HOST}: ${describeAdapter((await requestAdapter()).info)}`);
-  ({ device, errors } = await requestDevice());
-  gpu = await GpuGradNorm.create({ device });
-});
-after(() => {
-  assert.deepEqual(errors, [], 'validation errors that nobody saw');
-  gpu.destroy();
-  device.destroy();
-});
+before(async () => ({ device, errors, gpu } = await openGpu()));
+after(() => closeGpu({ device, errors, gpu }));
 
 /** The largest error of each power, told at the end. @type {Map<number, number>} */
 const worst = new Map();

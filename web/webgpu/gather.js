@@ -1,7 +1,7 @@
 // web/webgpu/gather.js: small tensors in many buffers, copied into one before they are measured. A dispatch binds a
 // handful of buffers, so thousands of them would take hundreds of dispatches; copies need no binding.
 import { COPY_DST, COPY_SRC, GATHERED_BYTES, STORAGE } from './constants.js';
-import { bytesPerElement } from './jobs.js';
+import { bytesPerElement, wordsAround } from './jobs.js';
 
 /**
  * @typedef {import('./types.js').GpuBuffer} GpuBuffer
@@ -31,13 +31,15 @@ export class Gather {
    * @param {readonly Range[]} ranges
    */
   constructor({ device, limits }, ranges) {
-    const wanted = new Set(smallBuffers(ranges));
-    const isWorthIt = new Set(ranges.map(({ buffer }) => buffer)).size > limits.slots;
+    const bytesRead = bytesReadOf(ranges);
+    const isWorthIt = bytesRead.size > limits.slots;
+    const isSmall = (/** @type {GpuBuffer} */ buffer) =>
+      (bytesRead.get(buffer) ?? 0) <= GATHERED_BYTES && (buffer.usage & COPY_SRC) !== 0;
     const room = Math.min(limits.bindingBytes, device.limits.maxBufferSize);
     let end = 0;
     const gathered = ranges.map((range) => {
       const copy = copyOf(range, end);
-      if (!isWorthIt || !wanted.has(range.buffer) || end + copy.size > room) return null;
+      if (!isWorthIt || !isSmall(range.buffer) || end + copy.size > room) return null;
       end += copy.size;
       this.#copies.push(copy);
       return copy;
@@ -68,17 +70,14 @@ export class Gather {
 }
 
 /**
- * The buffers that can be copied and of which little is read.
+ * How much is read of each buffer.
  * @param {readonly Range[]} ranges
- * @returns {GpuBuffer[]}
  */
-function smallBuffers(ranges) {
+function bytesReadOf(ranges) {
   /** @type {Map<GpuBuffer, number>} */
   const read = new Map();
   for (const range of ranges) read.set(range.buffer, (read.get(range.buffer) ?? 0) + copyOf(range, 0).size);
-  return [...read]
-    .filter(([buffer, bytes]) => bytes <= GATHERED_BYTES && (buffer.usage & COPY_SRC) !== 0)
-    .map(([buffer]) => buffer);
+  return read;
 }
 
 /**
@@ -87,7 +86,6 @@ function smallBuffers(ranges) {
  * @returns {Copy}
  */
 function copyOf({ buffer, dtype, offset, length }, target) {
-  const begin = offset - (offset % 4);
-  const size = Math.ceil((offset + length * bytesPerElement(dtype) - begin) / 4) * 4;
-  return { source: buffer, begin, target, size };
+  const { begin, end } = wordsAround(offset, length * bytesPerElement(dtype));
+  return { source: buffer, begin, target, size: end - begin };
 }

@@ -42,7 +42,7 @@ export class GpuGradNorm {
   /** @type {Set<GpuPlan>} */
   #plans = new Set();
   /** @type {UploadRing | null} */
-  #ring = null;
+  #uploads = null;
   #isDestroyed = false;
 
   /**
@@ -145,7 +145,7 @@ export class GpuGradNorm {
     if (this.#isDestroyed) return;
     this.#isDestroyed = true;
     for (const plan of [...this.#plans]) plan.destroy();
-    this.#ring?.destroy();
+    this.#uploads?.destroy();
     if (this.#ownsDevice) this.#context.device.destroy();
   }
 
@@ -164,7 +164,7 @@ export class GpuGradNorm {
   }
 
   #uploadRing() {
-    return (this.#ring ??= new UploadRing(this.#context, (tensors, normType) =>
+    return (this.#uploads ??= new UploadRing(this.#context, (tensors, normType) =>
       this.#accumulate(tensors, normType),
     ));
   }

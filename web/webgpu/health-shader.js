@@ -1,10 +1,15 @@
 // web/webgpu/health-shader.js: the shader behind GpuPlan.report: a workgroup looks at the elements of a job, those that
 // are finite and those that are not. Text for web/webgpu/context.js.
 import { ELEMENTS_PER_THREAD, JOB_ELEMENTS, THREADS } from './constants.js';
-import { findLargest, jobDeclarations, loadJob, reduceOver, sumOfPowers } from './reduce-shader.js';
+import {
+  findLargest,
+  jobDeclarations,
+  loadJob,
+  positionOf,
+  reduceOver,
+  sumOfPowers,
+} from './reduce-shader.js';
 import { repeat } from './wgsl.js';
-
-const HALF_OF_THREAD = ELEMENTS_PER_THREAD / 2;
 
 /**
  * Takes the place of the job's partial with
@@ -75,14 +80,4 @@ fn inspect(
     );
   }
 }`;
-}
-
-/**
- * The position in the job of an invocation's j-th element.
- * @param {number} j
- */
-function positionOf(j) {
-  const odd = j >= HALF_OF_THREAD;
-  const word = `(thread + ${(odd ? j - HALF_OF_THREAD : j) * THREADS}u)`;
-  return `select(thread + ${j * THREADS}u, 2u * ${word} + ${odd ? 1 : 0}u, isHalf)`;
 }

@@ -50,6 +50,16 @@ export function bytesPerElement(dtype) {
   return dtype === JOB_FLOAT32 ? 4 : 2;
 }
 
+/**
+ * The whole words that some bytes of a buffer lie in.
+ * @param {number} offset
+ * @param {number} bytes
+ * @returns {{ begin: number, end: number }}  in bytes
+ */
+export function wordsAround(offset, bytes) {
+  return { begin: offset - (offset % 4), end: Math.ceil((offset + bytes) / 4) * 4 };
+}
+
 /** The names of element types and their numbers. */
 export const DTYPES = new Map([
   ['float32', JOB_FLOAT32],

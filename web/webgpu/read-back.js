@@ -2,7 +2,7 @@
 // buffer.
 import { COPY_DST, COPY_SRC, JOB_FLOAT16, JOB_FLOAT32, MAP_READ } from './constants.js';
 import { watched } from './failures.js';
-import { bytesPerElement } from './jobs.js';
+import { bytesPerElement, wordsAround } from './jobs.js';
 
 /**
  * @typedef {import('./types.js').GpuBuffer} GpuBuffer
@@ -70,16 +70,16 @@ async function readPieces(context, tensor, take) {
   try {
     for (let done = 0; done < bytes; done += PIECE_BYTES) {
       const count = Math.min(PIECE_BYTES, bytes - done);
-      const skip = (offset + done) % 4; // copies are of whole words
-      const whole = Math.ceil((skip + count) / 4) * 4;
+      const { begin, end } = wordsAround(offset + done, count); // copies are of whole words
+      const whole = end - begin;
       const { failure } = watched(context, [tensor], () => {
         const encoder = device.createCommandEncoder({ label: 'gradnorm read back' });
-        encoder.copyBufferToBuffer(buffer, offset + done - skip, piece, 0, whole);
+        encoder.copyBufferToBuffer(buffer, begin, piece, 0, whole);
         device.queue.submit([encoder.finish()]);
       });
       const [error] = await Promise.all([failure, piece.mapAsync(1, 0, whole)]);
       if (error !== null) throw error;
-      take(elementsOf(piece.getMappedRange(0, whole), skip, count, dtype));
+      take(elementsOf(piece.getMappedRange(0, whole), offset + done - begin, count, dtype));
       piece.unmap();
     }
   } finally {

@@ -140,6 +140,16 @@ export function loadJob(slots) {
 }
 
 /**
+ * The position in the job of what loadJob puts into an invocation's xj.
+ * @param {number} j
+ */
+export function positionOf(j) {
+  const odd = j >= HALF_OF_THREAD;
+  const word = `(thread + ${(odd ? j - HALF_OF_THREAD : j) * THREADS}u)`;
+  return `select(thread + ${j * THREADS}u, 2u * ${word} + ${odd ? 1 : 0}u, isHalf)`;
+}
+
+/**
  * The largest magnitude's bits of the job, the same for all of the workgroup.
  * @param {boolean} subgroups
  */
@@ -235,46 +245,28 @@ export function sumOfPowers(kind, subgroups) {
 // Each adds the powers of the invocation's elements, as high * 2^24 + low units.
 const SUMS = {
   /** y in units of 2^-42: its upper 32 bits and 10 more. */
-  first: () => `
-  let exponent = exponentOfBinade;
-  var digit1 = 0u;
-  var digit0 = 0u;
-  var rest = 0u;
-  ${repeat(
-    ELEMENTS_PER_THREAD,
-    (j) => `{
+  first: () =>
+    sumOfDigits(
+      'exponentOfBinade',
+      (j) => `
     let distance = binade - ((x${j} >> 23u) & 0xffu);
     let mantissa = (x${j} & 0x7fffffu) | 0x800000u;
     let upper = select((mantissa << 8u) >> (distance & 31u), 0u, distance > 31u);
-    digit1 += upper >> 16u;
-    digit0 += upper & 0xffffu;
     let finer = select(mantissa << (18u - min(distance, 18u)), mantissa >> min(distance - 18u, 31u), distance >= 18u);
-    rest += finer & 0x3ffu;
-  }`,
-  )}
-  high = (digit1 << 2u) + (digit0 >> 14u);
-  low = ((digit0 << 10u) & 0xffffffu) + rest;`,
+    let lower = finer & 0x3ffu;`,
+    ),
 
   /** y = (a 2^16 + b) 2^-32; a a 2^32 + a b 2^17 + b b in units of 2^22. */
-  square: () => `
-  let exponent = 2 * exponentOfBinade;
-  var digit1 = 0u;
-  var digit0 = 0u;
-  var rest = 0u;
-  ${repeat(
-    ELEMENTS_PER_THREAD,
-    (j) => `{
+  square: () =>
+    sumOfDigits(
+      '2 * exponentOfBinade',
+      (j) => `
     let y = ((x${j} << 8u) | 0x80000000u) >> min(binade - ((x${j} >> 23u) & 0xffu), 31u);
     let a = y >> 16u;
     let b = y & 0xffffu;
-    let aa = a * a;
-    digit1 += aa >> 16u;
-    digit0 += aa & 0xffffu;
-    rest += ((a * b) >> 5u) + ((b * b) >> 22u);
-  }`,
-  )}
-  high = (digit1 << 2u) + (digit0 >> 14u) + (rest >> 24u);
-  low = ((digit0 << 10u) & 0xffffffu) + (rest & 0xffffffu);`,
+    let upper = a * a;
+    let lower = ((a * b) >> 5u) + ((b * b) >> 22u);`,
+    ),
 
   cube: () => sumOfFloats('3 * exponentOfBinade', (j) => `y${j} * y${j} * y${j}`),
   fourth: () => sumOfFloats('4 * exponentOfBinade', (j) => `(y${j} * y${j}) * (y${j} * y${j})`),
@@ -293,6 +285,29 @@ const SUMS = {
     (j) => `power(bitcast<u32>(y${j}), fraction - headroom)`,
   )}`,
 };
+
+/**
+ * The sum of upper * 2^10 + lower units, which a term declares.
+ * @param {string} exponent
+ * @param {(index: number) => string} term
+ */
+function sumOfDigits(exponent, term) {
+  return `
+  let exponent = ${exponent};
+  var digit1 = 0u;
+  var digit0 = 0u;
+  var rest = 0u;
+  ${repeat(
+    ELEMENTS_PER_THREAD,
+    (j) => `{${term(j)}
+    digit1 += upper >> 16u;
+    digit0 += upper & 0xffffu;
+    rest += lower;
+  }`,
+  )}
+  high = (digit1 << 2u) + (digit0 >> 14u) + (rest >> 24u);
+  low = ((digit0 << 10u) & 0xffffffu) + (rest & 0xffffffu);`;
+}
 
 /**
  * @param {string} exponent

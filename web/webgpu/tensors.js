@@ -5,7 +5,7 @@ import { DTYPE_NAMES, GRADIENT_TYPES_IN_WORDS } from '../dtypes.js';
 import { describe } from '../errors.js';
 import { typedArrayName } from '../typed-array.js';
 import { STORAGE } from './constants.js';
-import { bytesPerElement, DTYPES } from './jobs.js';
+import { bytesPerElement, DTYPES, wordsAround } from './jobs.js';
 
 /** @typedef {import('./types.js').GpuBuffer} GpuBuffer */
 
@@ -126,7 +126,7 @@ function readTensor(reference, place, name) {
   if (!isWhole(offset) || offset % bytes !== 0)
     throw mistake(place, 'offset', offset, `bytes, a multiple of ${bytes}`);
   if (!isWhole(length)) throw mistake(place, 'length', length, 'a whole number of elements >= 0');
-  const end = Math.ceil((offset + length * bytes) / 4) * 4;
+  const { end } = wordsAround(offset, length * bytes);
   if (end > buffer.size) {
     throw new TypeError(
       `${place} has ${length} elements of ${dtype} from offset ${offset}, up to byte ${end}; ` +
