@@ -19,7 +19,9 @@ namespace {
 // Counts up when a function or constant below changes, so that a stale module is refused.
 constexpr uint32_t kInterfaceVersion = 2;
 
-constexpr uint32_t kStagingBytes = 256 * 1024;
+// Leaves room in a second-level cache of 1 MiB. Long copies are faster than many: in pieces of 256
+// KiB the norm of 64 MB takes a tenth longer.
+constexpr uint32_t kStagingBytes = 768 * 1024;
 constexpr uint32_t kMaxSegments = 4096;
 
 // A run of elements in the staging area: a whole tensor, or a piece cut at a multiple of the block.

@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import { gradNorm, NormAccumulator } from 'gradnorm';
 import { BLOCK, createRandom, hex, NORM_TYPES, shuffled } from './accuracy.js';
 import { exactPowerSum, toNumber } from './oracle.js';
+import { STAGING_BYTES } from './staging.js';
 import { runNode } from './support.js';
 
 /**
@@ -43,8 +44,14 @@ const KINDS = [
   (length, random) => new Int32Array(length).map(() => random() * 2 ** 32),
 ];
 
+/** What the staging area holds of four-byte elements. */
+const STAGED = STAGING_BYTES / 4;
+
 /** Empty, single, odd and long ones; and with one element behind the end of a block or of the staging area. */
-const LENGTHS = [0, 1, 2, 3, 17, 100, 1000, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 1, 65_537, 131_073];
+const LENGTHS = [
+  ...[0, 1, 2, 3, 17, 100, 1000, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 1, 65_537, 131_073],
+  ...[STAGED + 1, 2 * STAGED + 1],
+];
 
 /**
  * Tensors of many kinds and lengths, in random order.
@@ -524,14 +531,14 @@ describe('the state', () => {
   });
 
   test('is the same for tensors of a block and one element however they were packed', () => {
-    const long = new Float32Array(65_537).fill(1); // ends behind the staging area, unless it comes second
+    const long = new Float32Array(STAGED + 1).fill(1); // ends behind the staging area
     const short = new Float32Array(1000).fill(1);
     for (const p of NORM_TYPES) {
       const together = new NormAccumulator(p).add([long, short]);
       assertSameState(new NormAccumulator(p).add([short, long]), together, `other order, p = ${p}`);
       assertSameState(accumulatorOf(p, [long, short]), together, `one by one, p = ${p}`);
       assertSameState(
-        accumulatorOf(p, [long.subarray(65_536), short, long.subarray(0, 65_536)]),
+        accumulatorOf(p, [long.subarray(STAGED), short, long.subarray(0, STAGED)]),
         together,
         `cut, p = ${p}`,
       );

@@ -27,6 +27,7 @@ import {
   valuesOf,
 } from './halves.js';
 import { exactNorm, toNumber } from './oracle.js';
+import { STAGING_BYTES } from './staging.js';
 
 /**
  * @typedef {import('./halves.js').FloatGradient} FloatGradient
@@ -45,9 +46,6 @@ const LENGTHS = [
   ...[0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 255, 256, 257, 258, 259],
   ...[4095, 4096, 4097, 8191, 8192, 8193, 16383, 16384, 16385],
 ];
-
-/** What the staging area holds, which longer tensors go through in pieces. */
-const STAGING_BYTES = 256 * 1024;
 
 const f32 = (/** @type {number[]} */ ...elements) => Float32Array.of(...elements);
 const f64 = (/** @type {number[]} */ ...elements) => Float64Array.of(...elements);

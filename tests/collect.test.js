@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { runInNewContext } from 'node:vm';
 import { gradNorm } from 'gradnorm';
+import { STAGING_BYTES } from './staging.js';
 
 const EXPECTED_TYPES =
   'a Float32Array, Float64Array, Float16Array or array of 8- to 32-bit integers, ' +
@@ -15,7 +16,7 @@ const EXPECTED = `${EXPECTED_TYPES}, an object whose grad is one, a list, Map or
 const EXPECTED_GRAD = `${EXPECTED_TYPES}, or null`;
 
 /** More elements than the staging area holds, so that the array is read in pieces. */
-const MANY = 300_001;
+const MANY = STAGING_BYTES + 1;
 
 const f32 = (/** @type {number[]} */ ...elements) => Float32Array.of(...elements);
 const f64 = (/** @type {number[]} */ ...elements) => Float64Array.of(...elements);

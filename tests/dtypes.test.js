@@ -6,6 +6,7 @@ import { describe, test } from 'node:test';
 import { gradNorm } from 'gradnorm';
 import { assertAccurate, BLOCK, createRandom, hex, NORM_TYPES } from './accuracy.js';
 import { valuesOfBits } from './oracle.js';
+import { MAX_SEGMENTS, STAGING_BYTES } from './staging.js';
 
 /**
  * @typedef {Int8Array | Uint8Array | Uint8ClampedArray | Int16Array | Uint16Array | Int32Array | Uint32Array} Storage
@@ -23,10 +24,6 @@ import { valuesOfBits } from './oracle.js';
  * @property {(array: Storage) => Float64Array} valuesOf
  * @property {(random: () => number) => number} element  something to store: a finite value
  */
-
-/** Bytes of the staging area (kStagingBytes in bindings/bindings.cpp), and tensors that it takes at once. */
-const STAGING_BYTES = 256 * 1024;
-const MAX_SEGMENTS = 4096;
 
 /** The bits of 1 and of Infinity. */
 const HALVES = [

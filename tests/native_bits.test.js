@@ -12,6 +12,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { clipGradsWithNorm, clipGradValue, gradNorm, gradReport } from 'gradnorm';
+import { STAGING_BYTES } from './staging.js';
 
 const PROGRAM =
   process.env.GRADNORM_BITS ??
@@ -29,8 +30,6 @@ const FACTORS = [
 const LIMITS = [1e300, 65_520, 65_504, 1, 0.1, 2 ** -24, 1e-7, 1e-40, 1e-310, 0];
 // On both sides of 256, up to where float32 and float64 are rewritten by a loop.
 const REWRITTEN_LENGTHS = [0, 1, 2, 3, 4, 5, 7, 9, 100, 255, 256, 257, 258, 1001];
-// What is copied at once; bindings/bindings.cpp has the figure.
-const STAGING_BYTES = 256 * 1024;
 
 /**
  * Where exponent and fraction of an element lie in its upper word; integers have none.

@@ -15,9 +15,7 @@ import {
 } from './accuracy.js';
 import { FLOAT32_MAGNITUDES } from './cases.js';
 import { exactNorm } from './oracle.js';
-
-/** Elements that the staging area holds (kStagingBytes in bindings/bindings.cpp). */
-const STAGING = { Float32Array: 65536, Float64Array: 32768 };
+import { STAGING_BYTES } from './staging.js';
 
 const TYPES = [Float32Array, Float64Array];
 
@@ -55,7 +53,7 @@ for (const Type of TYPES) {
   });
 
   test(`${Type.name}: every p within ${bound} around the ends of blocks and of the staging area`, () => {
-    const staging = STAGING[/** @type {'Float32Array' | 'Float64Array'} */ (Type.name)];
+    const staging = STAGING_BYTES / Type.BYTES_PER_ELEMENT;
     for (const end of [BLOCK, 2 * BLOCK, 3 * BLOCK, staging, staging + BLOCK, 2 * staging]) {
       for (const length of [end - 1, end, end + 1]) {
         const random = createRandom(length);

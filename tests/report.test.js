@@ -17,14 +17,12 @@ import {
   valuesOf,
 } from './halves.js';
 import { exactNorm, exactPowerSum, toNumber } from './oracle.js';
+import { STAGING_BYTES } from './staging.js';
 
 /**
  * @typedef {import('./halves.js').AnyGradient} AnyGradient
  * @typedef {import('./halves.js').ElementType<AnyGradient>} AnyType
  */
-
-/** What the staging area holds, which longer tensors go through in pieces. */
-const STAGING_BYTES = 256 * 1024;
 
 const f32 = (/** @type {number[]} */ ...elements) => Float32Array.of(...elements);
 const f64 = (/** @type {number[]} */ ...elements) => Float64Array.of(...elements);

@@ -1,5 +1,5 @@
 // web/reduce.js: tensors on the CPU to a norm or a partial. Second in the pipeline, after web/collect.js: packs
-// the tensors into the core's staging area and calls it once each time the area is full.
+// the tensors into the core's staging area and calls it once each time the area holds enough.
 import { BYTE_SHIFTS } from './dtypes.js';
 import { copyIn } from './staging.js';
 import { getCore, WORDS_PER_SEGMENT } from './wasm.js';
@@ -11,6 +11,9 @@ import { getCore, WORDS_PER_SEGMENT } from './wasm.js';
 
 // The core loads 16 bytes at a time.
 const ALIGNMENT = 16;
+
+// Small tensors are no faster in larger heaps, which fall out of the second-level cache.
+const ENOUGH_BYTES = 1 << 18;
 
 /**
  * The p-norm of the tensors as if they were one vector. The tensors are read, never written.
@@ -101,7 +104,7 @@ function pack(core, tensors) {
       // A piece that does not end its tensor ends at a block, so that cutting changes no block's sum.
       if (count < length - start) count -= count % blockElements;
       else count = length - start;
-      if (count === 0 || segmentCount === maxSegments) {
+      if (count === 0 || byteOffset >= ENOUGH_BYTES || segmentCount === maxSegments) {
         core.accumulate(segmentCount);
         segmentCount = 0;
         byteOffset = 0;
