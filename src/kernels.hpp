@@ -274,8 +274,10 @@ struct HealthLeaf {
     const Vector b = absolute(load_vector(x + kStep));
     const Vector c = absolute(load_vector(x + 2 * kStep));
     const Vector d = absolute(load_vector(x + 3 * kStep));
-    largest = larger(largest, larger(larger(a, b), larger(c, d)));
-    smallest = smaller(smallest, smaller(smaller(a, b), smaller(c, d)));
+    largest =
+        larger_magnitude(largest, larger_magnitude(larger_magnitude(a, b), larger_magnitude(c, d)));
+    smallest = smaller_magnitude(
+        smallest, smaller_magnitude(smaller_magnitude(a, b), smaller_magnitude(c, d)));
     return (a + b) + (c + d);
   }
 };

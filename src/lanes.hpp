@@ -99,6 +99,9 @@ inline F64x2 square_root(F64x2 a) { return {wasm_f64x2_sqrt(a.v)}; }
 // The larger or smaller of each lane; `a` where it is NaN. `b` may not be.
 inline F64x2 larger(F64x2 a, F64x2 b) { return {wasm_f64x2_pmax(a.v, b.v)}; }
 inline F64x2 smaller(F64x2 a, F64x2 b) { return {wasm_f64x2_pmin(a.v, b.v)}; }
+// The same of numbers that are neither negative nor NaN.
+inline F64x2 larger_magnitude(F64x2 a, F64x2 b) { return larger(a, b); }
+inline F64x2 smaller_magnitude(F64x2 a, F64x2 b) { return smaller(a, b); }
 // `a` where `test` is not zero, +0 elsewhere.
 inline F64x2 where_nonzero(F64x2 test, F64x2 a) {
   return {wasm_v128_and(a.v, wasm_f64x2_ne(test.v, wasm_f64x2_splat(0)))};
@@ -115,8 +118,9 @@ inline double largest_lane(F64x2 a) { return lane0(a) < lane1(a) ? lane1(a) : la
 inline F32x4 operator+(F32x4 a, F32x4 b) { return {wasm_f32x4_add(a.v, b.v)}; }
 inline F32x4 operator-(F32x4 a, F32x4 b) { return {wasm_f32x4_sub(a.v, b.v)}; }
 inline F32x4 operator*(F32x4 a, F32x4 b) { return {wasm_f32x4_mul(a.v, b.v)}; }
-inline F32x4 larger(F32x4 a, F32x4 b) { return {wasm_f32x4_pmax(a.v, b.v)}; }
-inline F32x4 smaller(F32x4 a, F32x4 b) { return {wasm_f32x4_pmin(a.v, b.v)}; }
+// As integers, which magnitudes are ordered as and more units of a processor compare.
+inline F32x4 larger_magnitude(F32x4 a, F32x4 b) { return {wasm_i32x4_max(a.v, b.v)}; }
+inline F32x4 smaller_magnitude(F32x4 a, F32x4 b) { return {wasm_i32x4_min(a.v, b.v)}; }
 inline F32x4 absolute(F32x4 a) { return {wasm_v128_and(a.v, wasm_i32x4_splat(kMagnitudeOfFloat))}; }
 inline F64x2 promote_low(F32x4 a) { return {wasm_f64x2_promote_low_f32x4(a.v)}; }
 inline F64x2 promote_high(F32x4 a) {
@@ -260,6 +264,14 @@ inline Lanes<T, kLanes> larger(Lanes<T, kLanes> a, Lanes<T, kLanes> b) {
 template <class T, int kLanes>
 inline Lanes<T, kLanes> smaller(Lanes<T, kLanes> a, Lanes<T, kLanes> b) {
   return each(a, b, [](T x, T y) { return y < x ? y : x; });
+}
+template <class T, int kLanes>
+inline Lanes<T, kLanes> larger_magnitude(Lanes<T, kLanes> a, Lanes<T, kLanes> b) {
+  return larger(a, b);
+}
+template <class T, int kLanes>
+inline Lanes<T, kLanes> smaller_magnitude(Lanes<T, kLanes> a, Lanes<T, kLanes> b) {
+  return smaller(a, b);
 }
 template <class T, int kLanes>
 inline Lanes<T, kLanes> absolute(Lanes<T, kLanes> a) {
