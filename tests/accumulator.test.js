@@ -406,6 +406,43 @@ describe('add, count, reset', () => {
   });
 });
 
+describe('a full accumulator', () => {
+  // A sum whose digits are all ones, as far as a block's sum has some; doubled 31 times it is next to full.
+  const gradient = Float64Array.of(2 - 2 ** -52);
+  const next = new NormAccumulator(1).add(gradient);
+  for (let i = 0; i < 31; ++i) next.merge(next);
+
+  /** @param {() => unknown} action */
+  function assertFull(action) {
+    const before = JSON.stringify(next);
+    const message = 'more than 2^31 blocks were added; expected a reset() before';
+    assert.throws(action, { name: 'RangeError', message });
+    assert.equal(JSON.stringify(next), before);
+  }
+
+  test('2^31 blocks are added up right; merging as many again is refused, and nothing is added', () => {
+    assert.equal(next.norm, 2 ** 31 * (2 - 2 ** -52));
+    assert.equal(next.count, 2 ** 31);
+    assertFull(() => next.merge(next));
+    assertFull(() => next.merge(NormAccumulator.fromJSON(JSON.parse(JSON.stringify(next)))));
+    assert.equal(next.norm, 2 ** 31 * (2 - 2 ** -52));
+  });
+
+  test('add is refused as well, and reset makes room', () => {
+    assertFull(() => next.add([gradient, gradient]));
+    assert.equal(new NormAccumulator(1).merge(next).reset().add(gradient).norm, gradient[0]);
+  });
+
+  test('a state of totals beyond that is none', () => {
+    const state = new NormAccumulator(1).add(gradient).toJSON();
+    state.totals[1] = '8000000000000000';
+    assert.throws(
+      () => NormAccumulator.fromJSON(state),
+      /totals is an Array; expected .* numbers below 2\^63$/,
+    );
+  });
+});
+
 describe('merge refuses', () => {
   const EXPECTED = 'expected a NormAccumulator (make one of a state by NormAccumulator.fromJSON)';
 
@@ -752,7 +789,7 @@ describe('a damaged state', () => {
       /: check is "/,
     );
     for (let i = 0; i < 5; ++i) {
-      for (let bit = 0n; bit < 64n; ++bit) {
+      for (let bit = 0n; bit < 63n; ++bit) {
         const totals = state.totals.slice();
         totals[i] = (BigInt(`0x${totals[i]}`) ^ (1n << bit)).toString(16);
         assert.match(String(restore(JSON.stringify({ ...state, totals }))), /: check is "/);
@@ -874,7 +911,7 @@ describe('a foreign state', () => {
       ],
     },
     totals: {
-      expected: 'a list of 5 hexadecimal numbers below 2^64',
+      expected: 'a list of 5 hexadecimal numbers below 2^63',
       wrong: [
         ['an Array', ['0', '0', '0', '0']],
         ['an Array', ['0', '0', '0', '0', '0', '0']],

@@ -653,8 +653,8 @@ describe('refused', () => {
     for (const dtype of ['float8', 'Float16', 'float16 ', 'float32', 'int8', '']) {
       const got = `${JSON.stringify(dtype)} (a string)`;
       const half = { data: new Uint16Array(1), dtype };
-      assertRefused(half, `gradients.dtype is ${got}; expected ${EXPECTED}`);
-      assertRefused({ w: half }, `gradients.w.dtype is ${got}; expected ${EXPECTED}`);
+      assertRefused(half, `gradients.dtype is ${got}; expected 'float16' or 'bfloat16'`);
+      assertRefused({ w: half }, `gradients.w.dtype is ${got}; expected 'float16' or 'bfloat16'`);
       assertRefused([null, { grad: half }], `gradients[1].grad is an object; expected ${EXPECTED_GRAD}`);
     }
     assertRefused(

@@ -155,6 +155,7 @@ test('a bad option: one line that names option, value and expectation, exit code
     [['--seed', '4294967296'], '--seed: got "4294967296", expected an integer from 0 to 4294967295'],
     [['--learning-rate', 'NaN'], '--learning-rate: got "NaN", expected a number from 0 to 1000'],
     [['--names'], '--names: got no value, expected an integer from 1 to 1000'],
+    [['--inject-nan=3'], '--inject-nan: got "3", expected no value'],
     [['--clip', '-1'], '--clip: got "-1", expected a number from 0 to 1.7976931348623157e+308'],
     [['--clip', 'NaN'], '--clip: got "NaN", expected a number from 0 to 1.7976931348623157e+308'],
     [['--stpes', '5'], '--stpes: no such option; see --help'],

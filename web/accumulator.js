@@ -65,6 +65,8 @@ export class NormAccumulator {
    * @param {Gradients} gradients  in any form that gradNorm accepts
    * @returns {this}
    * @throws {TypeError} if anything in gradients is not a gradient; nothing is added then
+   * @throws {RangeError} if it is full, after more than 2^31 blocks, whole or begun, of 4096 elements of a tensor;
+   *   nothing is added then
    */
   add(gradients) {
     reduceInto(collect(gradients), this.#normType, this.#state);
@@ -76,7 +78,7 @@ export class NormAccumulator {
    * @param {NormAccumulator} other
    * @returns {this}
    * @throws {TypeError} if it is not a NormAccumulator
-   * @throws {RangeError} if its normType is another
+   * @throws {RangeError} if its normType is another, or it is full, as for add
    */
   merge(other) {
     if (!(other instanceof NormAccumulator)) {
@@ -143,7 +145,7 @@ const FIELDS = [
   ['nan', (value) => typeof value === 'boolean', 'true or false'],
   ['infinity', (value) => typeof value === 'boolean', 'true or false'],
   ['top', isTop, 'a whole number of 64 bits as a string, or null'],
-  ['totals', areTotals, `a list of ${TOTALS} hexadecimal numbers below 2^64`],
+  ['totals', areTotals, `a list of ${TOTALS} hexadecimal numbers below 2^63`],
   ['check', (value) => /^[0-9a-f]{8}$/.test(value), '8 hexadecimal digits'],
 ];
 
@@ -157,7 +159,9 @@ function isTop(value) {
 /** @param {unknown} value */
 function areTotals(value) {
   return (
-    Array.isArray(value) && value.length === TOTALS && value.every((total) => /^[0-9a-f]{1,16}$/.test(total))
+    Array.isArray(value) &&
+    value.length === TOTALS &&
+    value.every((total) => /^[0-7]?[0-9a-f]{1,15}$/.test(total))
   );
 }
 

@@ -43,8 +43,8 @@ const DEFAULT_EPS = 1e-6;
  *     g = g * maxNorm / (norm + eps)   if norm > maxNorm; otherwise nothing is written
  *
  * The norm is finite whenever the gradients are and it is not beyond the doubles, so gradients of 1e20, whose
- * float32 squares would overflow, are clipped like any others. Each product is computed in double and rounded
- * once to the nearest value of the element's type, ties to even; for float32 elements the factor itself is first
+ * float32 squares would overflow, are clipped like any others. Each product is computed in double, then rounded
+ * to the nearest value of the element's type, ties to even; for float32 elements the factor itself is first
  * rounded down to a float32, as long as it is a normal one. Afterwards the norm is at most maxNorm, up to the
  * rounding of the elements, as long as maxNorm / norm is a normal double. Elements that are listed twice count
  * twice and are scaled once.
@@ -90,8 +90,8 @@ export function clipGradNorm(gradients, maxNorm, options = {}) {
 
 /**
  * Scales gradients in place whose norm is known already: g = g * clipCoefficient(totalNorm, maxNorm, eps). The
- * second half of clipGradNorm, for those who look at the norm in between or have it from elsewhere. Nothing is
- * written if totalNorm <= maxNorm. A totalNorm that is not finite multiplies as under 'propagate'.
+ * second half of clipGradNorm, for those who look at the norm in between or have it from elsewhere; rounded as
+ * there. Nothing is written if totalNorm <= maxNorm. A totalNorm that is not finite multiplies as under 'propagate'.
  *
  * @param {Gradients} gradients  as for clipGradNorm
  * @param {number} maxNorm       a number >= 0 or Infinity
@@ -130,8 +130,8 @@ export function clipCoefficient(norm, maxNorm, eps = DEFAULT_EPS) {
 
 /**
  * Clamps every element to [-clipValue, clipValue] in place, the limit rounded to the nearest value of the
- * element's type. NaN stays NaN; an infinity becomes clipValue with its sign. clipValue = 0 makes every element
- * zero but NaN, Infinity writes nothing.
+ * element's type (Infinity, where clipValue is beyond it). NaN stays NaN; an infinity becomes the limit with its
+ * sign. clipValue = 0 makes every element zero but NaN, Infinity writes nothing.
  *
  * @param {Gradients} gradients  as for clipGradNorm
  * @param {number} clipValue     a number >= 0 or Infinity

@@ -302,7 +302,8 @@ export function notAGradient(door, value, parent, key) {
   if (typeof value === 'number' && key === 0 && parent !== null && Array.isArray(parent.container)) {
     return mistake(door, parent.parent, parent.key, NUMBERS, expectedOf(door));
   }
-  return mistake(door, parent, key, describe(value), expectedOf(door));
+  const isDtype = key === 'dtype' && typeof value === 'string';
+  return mistake(door, parent, key, describe(value), isDtype ? "'float16' or 'bfloat16'" : expectedOf(door));
 }
 
 /**

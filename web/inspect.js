@@ -17,11 +17,11 @@ import { getCore } from './wasm.js';
  * @property {number} mantissa      of the sum of the p-th powers,
  * @property {number} exponent      mantissa * 2^exponent, which may be beyond the doubles
  * @property {number} elements
- * @property {number} largest       magnitude of the finite elements
- * @property {number} mean          magnitude of the finite elements
+ * @property {number} max           magnitude of the finite elements
+ * @property {number} meanAbs       magnitude of the finite elements
  * @property {number} zeros
- * @property {number} nans
- * @property {number} infinities
+ * @property {number} nan
+ * @property {number} inf
  * @property {number} firstNonfinite  index of the first element that is not finite, or -1
  */
 
@@ -91,11 +91,11 @@ function readSummary({ summary }) {
     mantissa: summary[1],
     exponent: summary[2],
     elements: summary[3],
-    largest: summary[4],
-    mean: summary[5],
+    max: summary[4],
+    meanAbs: summary[5],
     zeros: summary[6],
-    nans: summary[7],
-    infinities: summary[8],
+    nan: summary[7],
+    inf: summary[8],
     firstNonfinite: summary[9],
   };
 }

@@ -2,6 +2,7 @@
 // the tensors into the core's staging area and calls it once each time the area holds enough.
 import { BYTE_SHIFTS } from './dtypes.js';
 import { copyIn } from './staging.js';
+import { TOTALS } from './state.js';
 import { getCore, WORDS_PER_SEGMENT } from './wasm.js';
 
 /**
@@ -33,6 +34,7 @@ export function reduceNorm(tensors, normType) {
  * @param {readonly Tensor[]} tensors
  * @param {number} normType
  * @param {BigUint64Array} state  of the partial; see web/accumulator.js for what is in it
+ * @throws {RangeError} if that is more than a partial holds; nothing is added then
  */
 export function reduceInto(tensors, normType, state) {
   const core = getCore();
@@ -46,6 +48,7 @@ export function reduceInto(tensors, normType, state) {
  * @param {BigUint64Array} from
  * @param {number} normType  of both
  * @param {BigUint64Array} state
+ * @throws {RangeError} if that is more than a partial holds; nothing is added then
  */
 export function mergeInto(from, normType, state) {
   const core = getCore();
@@ -81,9 +84,12 @@ function begin(core, normType, state) {
 /**
  * @param {Core} core
  * @param {BigUint64Array} state
+ * @throws {RangeError} if the totals might overflow next time; the state stays as it was
  */
 function save(core, state) {
   core.save();
+  const isFull = core.state.subarray(0, TOTALS).some((total) => total >= 2n ** 63n);
+  if (isFull) throw new RangeError('more than 2^31 blocks were added; expected a reset() before');
   state.set(core.state);
 }
 

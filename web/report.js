@@ -69,15 +69,15 @@ export class GradReport {
     /** How many elements there are. @readonly */
     this.elements = total.elements;
     /** The largest magnitude of the finite elements. @readonly */
-    this.max = total.largest;
+    this.max = total.max;
     /** The mean magnitude of the finite elements, within 2^-22; 0 if there are none. @readonly */
-    this.meanAbs = total.mean;
+    this.meanAbs = total.meanAbs;
     /** How many elements are 0 or -0. @readonly */
     this.zeros = total.zeros;
     /** How many elements are NaN. @readonly */
-    this.nan = total.nans;
+    this.nan = total.nan;
     /** How many elements are Infinity or -Infinity. @readonly */
-    this.inf = total.infinities;
+    this.inf = total.inf;
     /** A row for each tensor, in the order of reading. @readonly @type {readonly TensorReport[]} */
     this.tensors = rows.map((row) => reportOf(row, shareOf(row.summary)));
     /** The first element that is not finite of each tensor that has one. @readonly @type {readonly Nonfinite[]} */
@@ -119,21 +119,8 @@ export class GradReport {
    * @returns {Record<string, unknown>}
    */
   toJSON() {
-    const { norm, normType, elements, max, meanAbs, zeros, nan, inf, firstNonfinite, tensors, nonfinite } =
-      this;
-    const all = {
-      norm,
-      normType,
-      elements,
-      max,
-      meanAbs,
-      zeros,
-      nan,
-      inf,
-      firstNonfinite,
-      tensors,
-      nonfinite,
-    };
+    const { firstNonfinite, tensors, nonfinite, ...total } = this;
+    const all = { ...total, firstNonfinite, tensors, nonfinite };
     return /** @type {Record<string, unknown>} */ (withWords(all));
   }
 }
@@ -179,7 +166,7 @@ export function gradReport(gradients, options = {}) {
  * @returns {(summary: Summary) => number}
  */
 function sharesOfSum(total) {
-  if (Number.isNaN(total.norm) || total.infinities > 0) return () => NaN;
+  if (Number.isNaN(total.norm) || total.inf > 0) return () => NaN;
   return ({ mantissa, exponent }) =>
     mantissa === 0 ? 0 : (mantissa / total.mantissa) * 2 ** (exponent - total.exponent);
 }
@@ -210,11 +197,11 @@ function reportOf({ name, dtype, summary }, share) {
     elements: summary.elements,
     norm: summary.norm,
     share,
-    max: summary.largest,
-    meanAbs: summary.mean,
+    max: summary.max,
+    meanAbs: summary.meanAbs,
     zeros: summary.zeros,
-    nan: summary.nans,
-    inf: summary.infinities,
+    nan: summary.nan,
+    inf: summary.inf,
   };
 }
 

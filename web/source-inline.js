@@ -8,12 +8,11 @@ import { hex } from '../build/wasm-hex.js';
  * @returns {Uint8Array<ArrayBuffer>}
  */
 export function readDefaultSync() {
-  const bytes = new Uint8Array(hex.length / 2);
-  const words = new DataView(bytes.buffer);
-  const whole = bytes.length & ~3;
-  for (let i = 0; i < whole; i += 4) words.setUint32(i, parseInt(hex.slice(2 * i, 2 * i + 8), 16));
-  for (let i = whole; i < bytes.length; ++i) bytes[i] = parseInt(hex.slice(2 * i, 2 * i + 2), 16);
-  return bytes;
+  const words = new DataView(new ArrayBuffer(hex.length)); // more than enough for a last word that is filled up
+  for (let i = 0; i < hex.length; i += 8) {
+    words.setUint32(i / 2, parseInt(hex.slice(i, i + 8).padEnd(8, '0'), 16));
+  }
+  return new Uint8Array(words.buffer, 0, hex.length / 2);
 }
 
 /** @returns {Promise<Uint8Array<ArrayBuffer>>} */

@@ -15,7 +15,7 @@
  * @property {boolean} nan       whether there was a NaN
  * @property {boolean} infinity  whether there was an infinity
  * @property {string | null} top decimal; null while the sum is empty
- * @property {string[]} totals   five whole numbers below 2^64, hexadecimal
+ * @property {string[]} totals   five whole numbers below 2^63, hexadecimal
  * @property {string} check      FNV-1a of the words of the state, 8 hexadecimal digits
  */
 

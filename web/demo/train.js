@@ -131,7 +131,7 @@ function readOptions(commandLine) {
     if (token.kind === 'positional') throw new UsageError(`${token.value}: not an option; see --help`);
     if (token.kind !== 'option') continue;
     if (token.name === 'help') return null;
-    if (token.name === INJECT_NAN) options.injectNan = true;
+    if (token.name === INJECT_NAN) options.injectNan = readFlag(token.name, token.value);
     else if (isOptionName(token.name)) options[token.name] = readNumber(token.name, token.value);
     else throw new UsageError(`${token.rawName}: no such option; see --help`);
   }
@@ -150,6 +150,15 @@ function initialOptions() {
  */
 function isOptionName(name) {
   return Object.hasOwn(OPTIONS, name);
+}
+
+/**
+ * @param {string} name
+ * @param {string | undefined} text
+ */
+function readFlag(name, text) {
+  if (text === undefined) return true;
+  throw new UsageError(`--${name}: got ${JSON.stringify(text)}, expected no value`);
 }
 
 /**

@@ -67,24 +67,24 @@ function normOf(total, elements, normType) {
  * @param {number} elements
  */
 function healthOf(health, { firstElements }, begin, end, elements) {
-  const found = { largest: 0, zeros: 0, nans: 0, infinities: 0, firstNonfinite: -1, value: 0 };
+  const found = { max: 0, zeros: 0, nan: 0, inf: 0, firstNonfinite: -1, value: 0 };
   let sum = 0;
   for (let job = begin; job < end; ++job) {
     const at = partialAt(job);
     const [largestBits, sumBits, zerosAndNans, others] = health.subarray(at, at + 4);
-    found.largest = Math.max(found.largest, floatOf(largestBits));
+    found.max = Math.max(found.max, floatOf(largestBits));
     sum += floatOf(sumBits) * 2 ** exponentAbove(largestBits);
     found.zeros += zerosAndNans & 0xffff;
-    found.nans += zerosAndNans >>> 16;
-    found.infinities += others & 0x1fff;
+    found.nan += zerosAndNans >>> 16;
+    found.inf += others & 0x1fff;
     const what = others >>> 26;
     if (what !== 0 && found.firstNonfinite < 0) {
       found.firstNonfinite = firstElements[job] + ((others >>> 13) & 0x1fff);
       found.value = VALUES[what];
     }
   }
-  const finite = elements - found.nans - found.infinities;
-  return { ...found, mean: finite === 0 ? 0 : sum / finite };
+  const finite = elements - found.nan - found.inf;
+  return { ...found, meanAbs: finite === 0 ? 0 : sum / finite };
 }
 
 /**
@@ -98,14 +98,14 @@ function exponentAbove(bits) {
 
 /** @param {readonly Summary[]} rows */
 function healthOfAll(rows) {
-  const finite = (/** @type {Summary} */ { elements, nans, infinities }) => elements - nans - infinities;
+  const finite = (/** @type {Summary} */ { elements, nan, inf }) => elements - nan - inf;
   const count = sumOver(rows, finite);
   return {
-    largest: rows.reduce((largest, row) => Math.max(largest, row.largest), 0),
-    mean: count === 0 ? 0 : sumOver(rows, (row) => row.mean * (finite(row) / count)),
+    max: rows.reduce((max, row) => Math.max(max, row.max), 0),
+    meanAbs: count === 0 ? 0 : sumOver(rows, (row) => row.meanAbs * (finite(row) / count)),
     zeros: sumOver(rows, (row) => row.zeros),
-    nans: sumOver(rows, (row) => row.nans),
-    infinities: sumOver(rows, (row) => row.infinities),
+    nan: sumOver(rows, (row) => row.nan),
+    inf: sumOver(rows, (row) => row.inf),
     firstNonfinite: -1,
   };
 }
