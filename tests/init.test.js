@@ -121,6 +121,21 @@ describeSnippets('without init', {
     assertLoaded('own');`,
 });
 
+const COMPARE = `
+    let bytes;
+    WebAssembly.Module = class extends Module {
+      constructor(source) {
+        super(source);
+        bytes = source;
+      }
+    };
+    assertWorks();`;
+
+describeSnippets('the bytes in gradnorm.js are those of gradnorm.wasm', {
+  'read by Buffer': `${COMPARE} assert.deepEqual([...bytes], [...wasm]);`,
+  'read without it': `delete globalThis.Buffer; ${COMPARE} assert.deepEqual([...bytes], [...wasm]);`,
+});
+
 describeSnippets('init loads from', {
   'a WebAssembly.Module': `await init(new Module(mine)); assertLoaded('mine');`,
   'an ArrayBuffer': `await init(mine.buffer); assertLoaded('mine');`,

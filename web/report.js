@@ -191,18 +191,8 @@ function sharesOfMaximum(total, rows) {
  * @returns {TensorReport}
  */
 function reportOf({ name, dtype, summary }, share) {
-  return {
-    name,
-    dtype,
-    elements: summary.elements,
-    norm: summary.norm,
-    share,
-    max: summary.max,
-    meanAbs: summary.meanAbs,
-    zeros: summary.zeros,
-    nan: summary.nan,
-    inf: summary.inf,
-  };
+  const { elements, norm, max, meanAbs, zeros, nan, inf } = summary;
+  return { name, dtype, elements, norm, share, max, meanAbs, zeros, nan, inf };
 }
 
 /**

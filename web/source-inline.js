@@ -3,11 +3,16 @@
 import { hex } from '../build/wasm-hex.js';
 
 /**
- * In hexadecimal rather than base64 because it compresses far better, 6.9 kB against 9.5 kB with Brotli:
- * a byte always looks the same. Eight digits at a time, because this runs once and is never compiled.
+ * In hexadecimal rather than base64 because it compresses far better, 8.2 kB against 10.9 kB with Brotli:
+ * a byte always looks the same. Node.js reads it natively, which spares the first call more than a millisecond.
  * @returns {Uint8Array<ArrayBuffer>}
  */
 export function readDefaultSync() {
+  return globalThis.Buffer?.from(hex, 'hex') ?? decode();
+}
+
+/** Eight digits at a time, because this runs once and is never compiled. */
+function decode() {
   const words = new DataView(new ArrayBuffer(hex.length)); // more than enough for a last word that is filled up
   for (let i = 0; i < hex.length; i += 8) {
     words.setUint32(i / 2, parseInt(hex.slice(i, i + 8).padEnd(8, '0'), 16));
