@@ -45,7 +45,8 @@ import { bytesPerElement, DTYPES, wordsAround } from './jobs.js';
 /** @typedef {import('../collect.js').Door} Door */
 /** @typedef {import('../collect.js').Place} Place */
 
-const TYPES = '{ buffer, offset, length, dtype }';
+const NAMES = ['buffer', 'offset', 'length', 'dtype'];
+const TYPES = `{ ${NAMES.join(', ')} }`;
 
 /**
  * @param {unknown} tensors
@@ -148,11 +149,10 @@ function readTensor(reference, place, name) {
  */
 function checkNames(reference, place) {
   if (Object.getPrototypeOf(reference) !== Object.prototype) return;
-  const names = ['buffer', 'offset', 'length', 'dtype'];
-  const unknown = Object.keys(reference).find((name) => !names.includes(name));
+  const unknown = Object.keys(reference).find((name) => !NAMES.includes(name));
   if (unknown === undefined) return;
   throw new TypeError(
-    `${place} has an unknown name, ${JSON.stringify(unknown)}; expected any of ${names.join(', ')}`,
+    `${place} has an unknown name, ${JSON.stringify(unknown)}; expected any of ${NAMES.join(', ')}`,
   );
 }
 
