@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { build, buildCMake, isBuilt } from './build.js';
+import { build, buildNative, isBuilt } from './build.js';
 import { buildDemo, serveDemo } from './demo.js';
 import {
   ensureBrowsers,
@@ -91,9 +91,8 @@ function testNative() {
     return;
   }
   say('building and running the native tests');
-  const folder = join('build', 'native');
-  buildCMake(folder);
-  run('ctest', ['--test-dir', folder, '--output-on-failure']);
+  buildNative();
+  run('ctest', ['--test-dir', join('build', 'native'), '--output-on-failure']);
 }
 
 function testFiles() {

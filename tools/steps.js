@@ -76,6 +76,19 @@ export function runQuietly(command, args, env = process.env) {
 }
 
 /**
+ * What a command prints.
+ * @param {string} command
+ * @param {string[]} args
+ * @param {NodeJS.ProcessEnv} [env]
+ * @throws {StepError} if it cannot start or fails
+ */
+export function outputOf(command, args, env = process.env) {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd: ROOT, encoding: 'utf8', env });
+  if (status === 0) return stdout.trim();
+  throw new StepError(`${[command, ...args].join(' ')} failed (${error?.message ?? stderr.trim()})`);
+}
+
+/**
  * Runs npm, the one that runs us if there is one.
  * @param {string[]} args
  */
