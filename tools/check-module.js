@@ -143,7 +143,8 @@ function readRegistrations({ memory, __indirect_function_table: table }, calls) 
   const functions = wordsOf('function').map(([name, count, types, signature, invoker]) => ({
     name: textAt(memory, name),
     type: [...new Uint32Array(memory.buffer.slice(types, types + 4 * count))].map(letterOf).join(''),
-    signature: textAt(memory, signature),
+    // Later versions have a letter of its own for pointers, which are i32 as well.
+    signature: textAt(memory, signature).replaceAll('p', 'i'),
     parameters: invoker < table.length ? (table.get(invoker)?.length ?? NaN) : NaN,
   }));
   return [...constants, ...functions];
