@@ -22,14 +22,15 @@ function assertRefused(module, difference) {
 
 /**
  * The real module with some of its characters changed for as many others.
- * @param {string} from  found exactly once
+ * @param {string | RegExp} from  found exactly once
  * @param {string} to
  */
 function changed(from, to) {
-  assert.equal(from.length, to.length);
   const text = bytes.toString('latin1');
   assert.equal(text.split(from).length, 2, `${from} is there ${text.split(from).length - 1} times`);
-  return Buffer.from(text.replace(from, to), 'latin1');
+  const result = Buffer.from(text.replace(from, to), 'latin1');
+  assert.equal(result.length, bytes.length);
+  return result;
 }
 
 const EMPTY = Buffer.from('\0asm\x01\0\0\0', 'latin1');
@@ -84,15 +85,15 @@ test('a name that is registered and not known, and one that is not registered, a
 });
 
 test('a function of another signature is refused', () => {
-  assertRefused(changed('vid\0', 'vif\0'), "calls begin by an invoker 'vif'; web/embind.js expects 'vid'");
+  assertRefused(changed(/v[ip]d\0/, 'vif\0'), "calls begin by an invoker 'vif'; web/embind.js expects 'vid'");
   assertRefused(
-    changed('viiidd\0', 'vijidd\0'),
+    changed(/v[ip]iidd\0/, 'vijidd\0'),
     "calls rewrite by an invoker 'vijidd'; web/embind.js expects 'viiidd'",
   );
 });
 
 test('a pointer is an i32, by either letter', () => {
-  checkModule(changed('viiidd\0', 'vpiidd\0'), 'any');
+  checkModule(changed(/v[ip]iidd\0/, 'vpiidd\0'), 'any');
 });
 
 for (const [name, type, difference] of [

@@ -6,7 +6,17 @@ import { run } from 'node:test';
 import { spec, tap } from 'node:test/reporters';
 
 /** Those that take longest, in this order: begun first, they are not what the others wait for at the end. */
-const LONGEST = ['webgpu.test.js', 'demo.test.js', 'webgpu-browser.test.js', 'webgpu-memory.test.js'];
+const LONGEST = [
+  'webgpu',
+  'demo',
+  'webgpu-browser',
+  'dtypes',
+  'norm',
+  'train',
+  'clip',
+  'accumulator',
+  'package',
+].map((name) => `tests/${name}.test.js`);
 
 /** What an engine may lack on any machine; all else has to be there in CI. */
 const EXPECTED_SKIPS = [
@@ -20,7 +30,7 @@ const EXPECTED_SKIPS = [
  */
 export function inOrder(files) {
   const place = (/** @type {string} */ file) => {
-    const at = LONGEST.findIndex((name) => file.endsWith(`tests/${name}`));
+    const at = LONGEST.findIndex((name) => file.endsWith(name));
     return at < 0 ? LONGEST.length : at;
   };
   return [...files].sort((a, b) => place(a) - place(b));
