@@ -282,19 +282,43 @@ struct HealthLeaf {
   }
 };
 
-// How many elements are 0 or -0.
-template <class T>
-inline size_t count_zeros(const T* x, size_t count) {
+// How many magnitudes are above one, as integers, which they are ordered as: with the bits of 0 the
+// elements that are not zero, with those of infinity the NaN.
+template <class T, class Integer>
+[[gnu::noinline]] size_t count_above(Integer bits, const T* x, size_t count) {
   constexpr size_t kStep = 16 / sizeof(T);
-  const auto mask = [x](size_t i) { return zero_mask(load_vector(x + i)); };
-  decltype(load_bits(x)) zeros = {};  // counted downwards
+  const auto magnitude = magnitude_mask(Integer{});
+  const auto mask = [&](const T* at) {
+    return greater_mask(load_bits(at) & magnitude, splat(bits));
+  };
+  decltype(load_bits(x)) above = {};  // counted downwards
   size_t i = 0;
   for (; i + 4 * kStep <= count; i += 4 * kStep) {
-    zeros = zeros + ((mask(i) + mask(i + kStep)) + (mask(i + 2 * kStep) + mask(i + 3 * kStep)));
+    above = above + ((mask(x + i) + mask(x + i + kStep)) +
+                     (mask(x + i + 2 * kStep) + mask(x + i + 3 * kStep)));
   }
   size_t result = 0;
-  for (; i < count; ++i) result += x[i] == 0;
-  return result - static_cast<size_t>(sum_of_lanes(zeros));
+  constexpr Integer kMagnitude = std::numeric_limits<Integer>::max();
+  for (; i < count; ++i) result += (bits_as<Integer>(x[i]) & kMagnitude) > bits;
+  return result - static_cast<size_t>(sum_of_lanes(above));
+}
+
+// Whether all elements are 0 or -0. Where they are not, it mostly takes the first few to tell.
+template <class T>
+[[gnu::noinline]] bool is_zero(const T* x, size_t count) {
+  constexpr size_t kStep = 16 / sizeof(T);
+  using Integer = std::conditional_t<sizeof(T) == sizeof(float), int32_t, int64_t>;
+  const auto magnitude = magnitude_mask(Integer{});
+  size_t i = 0;
+  for (; i + 4 * kStep <= count; i += 4 * kStep) {
+    const auto bits = (load_bits(x + i) | load_bits(x + i + kStep)) |
+                      (load_bits(x + i + 2 * kStep) | load_bits(x + i + 3 * kStep));
+    if (is_any_set(bits & magnitude)) return false;
+  }
+  for (; i < count; ++i) {
+    if (x[i] != 0) return false;
+  }
+  return true;
 }
 
 // Whether one of the first elements, a sample for the whole block, is smaller than `limit` but not

@@ -33,22 +33,32 @@ constexpr double kShortPrecisionUpTo = 64.0;
 constexpr double kSmallestSafeSum = 0x1p-960;
 // The same for squares in float32: 2^12 terms, each off by at most 2^-150, against 2^-88.
 constexpr double kSmallestSafeFloatSquares = 0x1p-88;
-// Sums of float32 magnitudes do not underflow: anything but zero is safe.
-constexpr double kSmallestSafeFloatSum = 0x1p-149;
 // Below this the square of a float32 is subnormal as a float32, and many processors take a hundred
 // times as long for such a product.
 constexpr float kSmallestSquarable = 0x1p-63f;
 
-// Whether a sum is finite and large enough not to be spoilt by underflow. False for NaN.
-bool is_safe(double sum, double smallest) {
-  return sum >= smallest && sum <= std::numeric_limits<double>::max();
+// Adds a sum of powers if it is finite and large enough not to be spoilt by underflow. Where it is
+// NaN an element is, and there is no more to know.
+bool add_if_safe(double sum, double smallest, Partial& partial) {
+  if (std::isnan(sum)) {
+    partial.note_nan();
+    return true;
+  }
+  if (sum < smallest || sum > std::numeric_limits<double>::max()) return false;
+  partial.add({sum, 0});
+  return true;
+}
+
+template <class T>
+[[gnu::noinline]] T largest_magnitude(const T* x, size_t count) {
+  return bits_as<T>(largest_bits(x, count));
 }
 
 // Looks at a block's magnitudes. Returns the largest if it is positive and finite; otherwise notes
 // what there is to note and returns 0.
 template <class T>
-[[gnu::noinline]] double finite_maximum(const T* x, size_t count, Partial& partial) {
-  const T maximum = bits_as<T>(largest_bits(x, count));
+double finite_maximum(const T* x, size_t count, Partial& partial) {
+  const T maximum = largest_magnitude(x, count);
   if (std::isnan(maximum)) {
     partial.note_nan();
     return 0;
@@ -59,6 +69,28 @@ template <class T>
   }
   partial.note_magnitude(maximum);
   return maximum;
+}
+
+// Adds powers of floats that are normal and finite as doubles, with their sum: where that is
+// infinite an element is.
+template <class Power>
+void add_powers(const float* x, size_t count, Partial& partial) {
+  if (!add_if_safe(sum_block(x, count, PowerLeaf<Power>{}), 0, partial)) partial.note_infinity();
+}
+
+double sum_of_float_squares(const float* x, size_t count) {
+  return count <= kShort ? sum_short_squares(x, count) : sum_block(x, count, FloatSquareLeaf{});
+}
+
+// Whether the block was reduced by a look at it, which is quicker than a sum that tells nothing:
+// one of zeros, as frozen layers and unused rows have them, or one that starts with no finite
+// number.
+template <class T>
+bool reduce_without_sum(const T* x, size_t count, Partial& partial) {
+  if (is_zero(x, count)) return true;
+  if (std::isfinite(x[0])) return false;
+  finite_maximum(x, count, partial);
+  return true;
 }
 
 // a * b = high + low exactly (Dekker 1971, doi:10.1007/BF01397083), for |a|, |b| < 2^900.
@@ -125,18 +157,18 @@ void Norm::reduce(const T* x, size_t count, Partial& partial) const {
 
 // What float32 can do by itself; the rest is widened.
 void Norm::reduce_block(const float* x, size_t count, Partial& partial) const {
-  if (reduce_in_float(x, count, partial)) return;
+  if (reduce_without_sum(x, count, partial) || reduce_in_float(x, count, partial)) return;
   alignas(16) double widened[kBlockElements];
   widen_block(x, count, widened);
   reduce_block(widened, count, partial);
 }
 
 void Norm::reduce_block(const double* x, size_t count, Partial& partial) const {
+  if (reduce_without_sum(x, count, partial)) return;
   if (kind_ != Kind::kMaximum && kind_ != Kind::kRealPower) {
-    const double sum = sum_of_powers(x, count);
-    if (is_safe(sum, kSmallestSafeSum)) return partial.add({sum, 0});
+    if (add_if_safe(sum_of_powers(x, count), kSmallestSafeSum, partial)) return;
   }
-  // The sum overflowed, may have underflowed or met a NaN: find out which.
+  // The sum overflowed or may have underflowed: find out which.
   const double maximum = finite_maximum(x, count, partial);
   if (maximum == 0 || kind_ == Kind::kMaximum) return;
   partial.add(kind_ == Kind::kRealPower ? scaled_real_powers<RelativePower>(x, count, maximum)
@@ -145,21 +177,24 @@ void Norm::reduce_block(const double* x, size_t count, Partial& partial) const {
 
 // Whether the block was reduced here: in float, or from float without a detour.
 bool Norm::reduce_in_float(const float* x, size_t count, Partial& partial) const {
-  double sum, smallest;
   switch (kind_) {
     case Kind::kFirstPower:
-      sum = sum_block(x, count, FloatMagnitudeLeaf{});
-      smallest = kSmallestSafeFloatSum;
-      break;
-    case Kind::kSquare:
-      if (starts_small(x, count, kSmallestSquarable)) return false;
-      sum = count <= kShort ? sum_short_squares(x, count) : sum_block(x, count, FloatSquareLeaf{});
-      smallest = kSmallestSafeFloatSquares;
-      break;
+      if (add_if_safe(sum_block(x, count, FloatMagnitudeLeaf{}), 0, partial)) return true;
+      if (std::isfinite(largest_magnitude(x, count))) return false;
+      partial.note_infinity();
+      return true;
+    case Kind::kSquare: {
+      const bool is_small = starts_small(x, count, kSmallestSquarable);
+      if (!is_small &&
+          add_if_safe(sum_of_float_squares(x, count), kSmallestSafeFloatSquares, partial)) {
+        return true;
+      }
+      add_powers<Square>(x, count, partial);
+      return true;
+    }
     case Kind::kCube:
-      sum = sum_block(x, count, PowerLeaf<Cube>{});
-      smallest = kSmallestSafeSum;
-      break;
+      add_powers<Cube>(x, count, partial);
+      return true;
     case Kind::kMaximum:
       finite_maximum(x, count, partial);
       return true;
@@ -172,9 +207,6 @@ bool Norm::reduce_in_float(const float* x, size_t count, Partial& partial) const
     default:
       return false;
   }
-  if (!is_safe(sum, smallest)) return false;
-  partial.add({sum, 0});
-  return true;
 }
 
 // The sum of |x|^p. Only squares are common enough for a kernel of their own.
