@@ -28,10 +28,6 @@ template <class T>
 void Health::inspect_block(const T* x, size_t count) {
   const double before = elements_;
   elements_ += static_cast<double>(count);
-  if (is_zero(x, count)) {
-    zeros_ += static_cast<double>(count);
-    return;
-  }
   HealthLeaf<T> leaf;
   // One that starts with no finite number needs no sum to tell that it is not ordinary.
   const double sum = std::isfinite(x[0]) ? sum_block(x, count, leaf) : x[0];
@@ -42,6 +38,10 @@ void Health::inspect_block(const T* x, size_t count) {
     // Most whole blocks of most gradients have no zero, which the smallest magnitude tells at half
     // the cost; the padding of a last block counts as some.
     if (!leaf.has_zero()) return;
+  }
+  if (sum == 0) {
+    zeros_ += static_cast<double>(count);
+    return;
   }
   using Integer = decltype(largest_bits(x, count));
   const size_t nonfinite = is_ordinary ? 0 : count_nonfinite(x, count, before);

@@ -282,43 +282,29 @@ struct HealthLeaf {
   }
 };
 
-// How many magnitudes are above one, as integers, which they are ordered as: with the bits of 0 the
-// elements that are not zero, with those of infinity the NaN.
+// How many magnitudes are above one, as integers, which they are ordered as: above the bits of 0
+// the elements that are not zero, above those of infinity the NaN.
 template <class T, class Integer>
 [[gnu::noinline]] size_t count_above(Integer bits, const T* x, size_t count) {
   constexpr size_t kStep = 16 / sizeof(T);
   const auto magnitude = magnitude_mask(Integer{});
-  const auto mask = [&](const T* at) {
-    return greater_mask(load_bits(at) & magnitude, splat(bits));
+  auto above = splat(Integer{0});  // counted downwards
+  const auto fold = [&](const T* leaf) {
+    const auto mask = [&](size_t i) {
+      return greater_mask(load_bits(leaf + i) & magnitude, splat(bits));
+    };
+    above = above + ((mask(0) + mask(kStep)) + (mask(2 * kStep) + mask(3 * kStep)));
   };
-  decltype(load_bits(x)) above = {};  // counted downwards
-  size_t i = 0;
-  for (; i + 4 * kStep <= count; i += 4 * kStep) {
-    above = above + ((mask(x + i) + mask(x + i + kStep)) +
-                     (mask(x + i + 2 * kStep) + mask(x + i + 3 * kStep)));
+  constexpr size_t kFold = 4 * kStep;
+  size_t folds = count / kFold;
+  for (; folds > 0; --folds, x += kFold) fold(x);
+  const size_t rest = count % kFold;
+  if (rest > 0) {
+    alignas(16) T padded[kFold];
+    pad_with_zeros(x, rest, padded);
+    fold(padded);
   }
-  size_t result = 0;
-  constexpr Integer kMagnitude = std::numeric_limits<Integer>::max();
-  for (; i < count; ++i) result += (bits_as<Integer>(x[i]) & kMagnitude) > bits;
-  return result - static_cast<size_t>(sum_of_lanes(above));
-}
-
-// Whether all elements are 0 or -0. Where they are not, it mostly takes the first few to tell.
-template <class T>
-[[gnu::noinline]] bool is_zero(const T* x, size_t count) {
-  constexpr size_t kStep = 16 / sizeof(T);
-  using Integer = std::conditional_t<sizeof(T) == sizeof(float), int32_t, int64_t>;
-  const auto magnitude = magnitude_mask(Integer{});
-  size_t i = 0;
-  for (; i + 4 * kStep <= count; i += 4 * kStep) {
-    const auto bits = (load_bits(x + i) | load_bits(x + i + kStep)) |
-                      (load_bits(x + i + 2 * kStep) | load_bits(x + i + 3 * kStep));
-    if (is_any_set(bits & magnitude)) return false;
-  }
-  for (; i < count; ++i) {
-    if (x[i] != 0) return false;
-  }
-  return true;
+  return static_cast<size_t>(-sum_of_lanes(above));
 }
 
 // Whether one of the first elements, a sample for the whole block, is smaller than `limit` but not

@@ -154,8 +154,6 @@ inline int64_t sum_of_lanes(I64x2 a) {
 inline I64x2 larger(I64x2 a, I64x2 b) {
   return {wasm_v128_bitselect(a.v, b.v, wasm_i64x2_gt(a.v, b.v))};
 }
-inline bool is_any_set(I64x2 a) { return wasm_v128_any_true(a.v); }
-inline bool is_any_set(I32x4 a) { return wasm_v128_any_true(a.v); }
 inline int64_t largest_lane(I64x2 a) {
   const int64_t x = wasm_i64x2_extract_lane(a.v, 0);
   const int64_t y = wasm_i64x2_extract_lane(a.v, 1);
@@ -386,12 +384,6 @@ inline I32x4 shift_right(I32x4 a) {
 template <class T, int kLanes>
 inline Lanes<T, kLanes> greater_mask(Lanes<T, kLanes> a, Lanes<T, kLanes> b) {
   return each(a, b, [](T x, T y) { return x > y ? -1 : 0; });
-}
-template <class T, int kLanes>
-inline bool is_any_set(Lanes<T, kLanes> a) {
-  T bits = 0;
-  for (const T lane : a.lane) bits |= lane;
-  return bits != 0;
 }
 inline I32x4 where_less(I32x4 x, I32x4 y, I32x4 a, I32x4 b) {
   I32x4 result;

@@ -49,16 +49,11 @@ bool add_if_safe(double sum, double smallest, Partial& partial) {
   return true;
 }
 
-template <class T>
-[[gnu::noinline]] T largest_magnitude(const T* x, size_t count) {
-  return bits_as<T>(largest_bits(x, count));
-}
-
 // Looks at a block's magnitudes. Returns the largest if it is positive and finite; otherwise notes
 // what there is to note and returns 0.
 template <class T>
-double finite_maximum(const T* x, size_t count, Partial& partial) {
-  const T maximum = largest_magnitude(x, count);
+[[gnu::noinline]] double finite_maximum(const T* x, size_t count, Partial& partial) {
+  const T maximum = bits_as<T>(largest_bits(x, count));
   if (std::isnan(maximum)) {
     partial.note_nan();
     return 0;
@@ -67,8 +62,17 @@ double finite_maximum(const T* x, size_t count, Partial& partial) {
     partial.note_infinity();
     return 0;
   }
-  partial.note_magnitude(maximum);
   return maximum;
+}
+
+// Whether a block needed no sum: one of zeros, as frozen layers and unused rows have them, or one
+// in which only the kind of what is not finite matters. Both ends have to look like it, so that
+// blocks with some zeros seldom pay for more than their sum.
+template <class T>
+bool reduce_without_sum(const T* x, size_t count, Partial& partial) {
+  const auto is_ordinary = [](T element) { return element != 0 && std::isfinite(element); };
+  if (is_ordinary(x[0]) || is_ordinary(x[count - 1])) return false;
+  return finite_maximum(x, count, partial) == 0;
 }
 
 // Adds powers of floats that are normal and finite as doubles, with their sum: where that is
@@ -80,17 +84,6 @@ void add_powers(const float* x, size_t count, Partial& partial) {
 
 double sum_of_float_squares(const float* x, size_t count) {
   return count <= kShort ? sum_short_squares(x, count) : sum_block(x, count, FloatSquareLeaf{});
-}
-
-// Whether the block was reduced by a look at it, which is quicker than a sum that tells nothing:
-// one of zeros, as frozen layers and unused rows have them, or one that starts with no finite
-// number.
-template <class T>
-bool reduce_without_sum(const T* x, size_t count, Partial& partial) {
-  if (is_zero(x, count)) return true;
-  if (std::isfinite(x[0])) return false;
-  finite_maximum(x, count, partial);
-  return true;
 }
 
 // a * b = high + low exactly (Dekker 1971, doi:10.1007/BF01397083), for |a|, |b| < 2^900.
@@ -157,19 +150,20 @@ void Norm::reduce(const T* x, size_t count, Partial& partial) const {
 
 // What float32 can do by itself; the rest is widened.
 void Norm::reduce_block(const float* x, size_t count, Partial& partial) const {
-  if (reduce_without_sum(x, count, partial) || reduce_in_float(x, count, partial)) return;
+  if (reduce_in_float(x, count, partial)) return;
   alignas(16) double widened[kBlockElements];
   widen_block(x, count, widened);
   reduce_block(widened, count, partial);
 }
 
 void Norm::reduce_block(const double* x, size_t count, Partial& partial) const {
-  if (reduce_without_sum(x, count, partial)) return;
   if (kind_ != Kind::kMaximum && kind_ != Kind::kRealPower) {
+    if (reduce_without_sum(x, count, partial)) return;
     if (add_if_safe(sum_of_powers(x, count), kSmallestSafeSum, partial)) return;
   }
   // The sum overflowed or may have underflowed: find out which.
   const double maximum = finite_maximum(x, count, partial);
+  partial.note_magnitude(maximum);
   if (maximum == 0 || kind_ == Kind::kMaximum) return;
   partial.add(kind_ == Kind::kRealPower ? scaled_real_powers<RelativePower>(x, count, maximum)
                                         : scaled_products(x, count, maximum));
@@ -177,12 +171,22 @@ void Norm::reduce_block(const double* x, size_t count, Partial& partial) const {
 
 // Whether the block was reduced here: in float, or from float without a detour.
 bool Norm::reduce_in_float(const float* x, size_t count, Partial& partial) const {
+  if (kind_ == Kind::kMaximum || kind_ == Kind::kRealPower) {
+    const bool is_short = p_ >= kShortPrecisionFrom && p_ <= kShortPrecisionUpTo;
+    if (kind_ == Kind::kRealPower && !is_short) return false;
+    const double maximum = finite_maximum(x, count, partial);
+    partial.note_magnitude(maximum);
+    if (maximum == 0 || kind_ == Kind::kMaximum) return true;
+    partial.add(scaled_real_powers<ShortRelativePower>(x, count, maximum));
+    return true;
+  }
+  if (reduce_without_sum(x, count, partial)) return true;
   switch (kind_) {
     case Kind::kFirstPower:
-      if (add_if_safe(sum_block(x, count, FloatMagnitudeLeaf{}), 0, partial)) return true;
-      if (std::isfinite(largest_magnitude(x, count))) return false;
-      partial.note_infinity();
-      return true;
+      if (add_if_safe(sum_block(x, count, FloatMagnitudeLeaf{}), 0, partial))
+        return true;
+      // The sum overflowed, or an element is infinite.
+      return finite_maximum(x, count, partial) == 0;
     case Kind::kSquare: {
       const bool is_small = starts_small(x, count, kSmallestSquarable);
       if (!is_small &&
@@ -195,15 +199,6 @@ bool Norm::reduce_in_float(const float* x, size_t count, Partial& partial) const
     case Kind::kCube:
       add_powers<Cube>(x, count, partial);
       return true;
-    case Kind::kMaximum:
-      finite_maximum(x, count, partial);
-      return true;
-    case Kind::kRealPower: {
-      if (p_ < kShortPrecisionFrom || p_ > kShortPrecisionUpTo) return false;
-      const double maximum = finite_maximum(x, count, partial);
-      if (maximum > 0) partial.add(scaled_real_powers<ShortRelativePower>(x, count, maximum));
-      return true;
-    }
     default:
       return false;
   }
