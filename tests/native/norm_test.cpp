@@ -399,6 +399,31 @@ TEST(Norm, OfFloatsWithASumOfSquaresBelow2ToTheMinus88HasTheBitsOfTheSameDoubles
   }
 }
 
+// From there on, and with no smaller element at its start, it is summed in float32, which is
+// faster.
+TEST(Norm, OfFloatsWithASumOfSquaresFrom2ToTheMinus88OnIsThatOfTheFloat32Kernel) {
+  Random random(112);
+  for (const size_t length : {17, 33, 100, 1000, 4096}) {
+    for (const int exponent : {-44, -42, -30}) {
+      auto x = random.numbers<float>(length, exponent, exponent + 1);
+      for (const size_t i : {0, 7, 16}) x[i] = -0x1p-63f;
+      const double sum = sum_block(x.data(), length, FloatSquareLeaf{});
+      ASSERT_GE(sum, 0x1p-88);
+      EXPECT_TRUE(same_bits(norm_of_one(x, 2), std::sqrt(sum))) << length << ", " << exponent;
+    }
+  }
+}
+
+// 2^2050 times the smallest double is a double again.
+TEST(Norm, OfTwoOfTheSmallestDoublesIsFiniteForPNotFarBelow2ToTheMinus11) {
+  if (std::numeric_limits<long double>::max_exponent < 16384) {
+    GTEST_SKIP() << "the reference needs the range of an 80-bit or 128-bit long double";
+  }
+  for (const double p : {0x1.ff8p-12, 0x1.fffp-12, 0x1p-11}) {
+    EXPECT_TRUE(norm_is_right<double>({0x1p-1074, 0, -0x1p-1074}, p)) << "p = " << p;
+  }
+}
+
 // What a block leaves in the state tells which kernel it took, and the state has to be the same
 // wherever and by whatever version it was made: a maximum is noted by those that scale by it.
 template <class T>
@@ -417,6 +442,7 @@ TYPED_TEST(Norms, TakePowersUpTo64AndAHalfAsProductsAndOthersRelativeToTheMaximu
 }
 
 TEST(Norm, OfDoublesScalesByTheMaximumFromASumBelow2ToTheMinus960On) {
+  EXPECT_EQ(noted<double>({0x1p-480, 0}, 2), 0);
   for (const double p : {1.0, 2.0, 3.0, 4.0, 0.5, 1.5}) {
     const double least = std::exp2(-960 / p);
     for (const double zoom : {1.01, 1.5, 2.0}) {
