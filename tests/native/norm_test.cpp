@@ -399,6 +399,27 @@ TEST(Norm, OfFloatsWithASumOfSquaresBelow2ToTheMinus88HasTheBitsOfTheSameDoubles
   }
 }
 
+// Real powers of floats take the short polynomials, and so other bits than those of the same
+// doubles, for 1 <= p <= 64 alone.
+TEST(Norm, OfFloatsTakesRealPowersInShortPrecisionFrom1To64AndInFullOutside) {
+  Random random(113);
+  const auto x = random.numbers<float>(1000, -8, 8);
+  const std::vector<double> widened(x.begin(), x.end());
+  for (const double p : {0.9, 0.999, 64.001, 64.9}) expect_floats_like_doubles(x, p);
+  for (const double p : {1.001, 1.1, 2.7, 63.3, 63.999}) {
+    EXPECT_NE(norm_of_one(x, p), norm_of_one(widened, p)) << "p = " << p;
+    EXPECT_TRUE(norm_is_right(x, p));
+  }
+}
+
+// No more than the bound of its p makes a norm beyond the doubles the largest of them.
+TEST(Norm, BeyondTheLargestDoubleByMoreThanItsBoundIsInfinite) {
+  EXPECT_TRUE(same_bits(norm_of_one<double>({kLargest, kLargest * 0x1p-46}, 1), kInfinity));
+  EXPECT_TRUE(same_bits(norm_of_one<double>({kLargest, kLargest * 0x1p-22}, 2), kInfinity));
+  EXPECT_TRUE(same_bits(norm_of_one<double>({kLargest, kLargest * 0x1p-15}, 3), kInfinity));
+  EXPECT_TRUE(same_bits(norm_of_one<double>({kLargest, kLargest * 0x1p-52}, 2), kLargest));
+}
+
 // From there on, and with no smaller element at its start, it is summed in float32, which is
 // faster.
 TEST(Norm, OfFloatsWithASumOfSquaresFrom2ToTheMinus88OnIsThatOfTheFloat32Kernel) {

@@ -245,8 +245,8 @@ TEST(Partial, AnyTotalsRoundLikeTheExactSum) {
     state.top = 3;
     ExactSum exact;
     for (int i = 0; i < PartialState::kDigits; ++i) {
-      const uint32_t words[] = {static_cast<uint32_t>(random.bits() >> 33),
-                                random.coin() ? UINT32_MAX : static_cast<uint32_t>(random.bits())};
+      uint32_t words[2];
+      for (uint32_t& word : words) word = random.coin() ? UINT32_MAX : uint32_t(random.bits());
       state.totals[i] = uint64_t{words[0]} << 32 | words[1];
       if (words[0] > 0) exact.add({static_cast<double>(words[0]), state.top - i + 1});
       if (words[1] > 0) exact.add({static_cast<double>(words[1]), state.top - i});
