@@ -492,3 +492,44 @@ test('in a worker thread: with its own core, and with a module from the main thr
     await worker.terminate();
   }
 });
+
+describeSnippets('what init and initSync are given is read as it is', {
+  'bytes in shared memory, and a view of part of them, which some engines refuse to compile': `
+    const { Module: Compiler, compile } = WebAssembly;
+    const refuse = (bytes) => {
+      if (!(bytes.buffer instanceof ArrayBuffer)) throw new TypeError('shared');
+      if (!(bytes instanceof Uint8Array)) throw new TypeError('no bytes');
+    };
+    WebAssembly.Module = class extends Compiler {
+      constructor(bytes) { refuse(bytes); super(bytes); }
+    };
+    const shared = new Uint8Array(new SharedArrayBuffer(mine.length + 8));
+    shared.set(mine, 8);
+    initSync(new DataView(shared.buffer, 8));
+    assertLoaded('mine');`,
+  'bytes in shared memory by init, which compiles a copy of them': `
+    const { compile } = WebAssembly;
+    WebAssembly.compile = (bytes) => {
+      if (!(bytes.buffer instanceof ArrayBuffer)) throw new TypeError('shared');
+      return compile(bytes);
+    };
+    const shared = new Uint8Array(new SharedArrayBuffer(mine.length));
+    shared.set(mine);
+    await init(shared);
+    assertLoaded('mine');`,
+  'bytes that begin like WebAssembly and go on otherwise are not WebAssembly': `
+    for (const [place, wrong] of [[0, 1], [1, 0x60], [2, 0], [3, 0x6e]]) {
+      const bytes = mine.slice();
+      bytes[place] = wrong;
+      for (const load of [init, initSync]) {
+        await assertRejects(() => load(bytes), 'Error', /are not WebAssembly/);
+      }
+    }
+    await init(mine);
+    assertLoaded('mine');`,
+  'a relative URL that only begins like file: is fetched, not read from disk': `
+    await assertRejects(() => init('filed/gradnorm.wasm'), 'Error', /cannot fetch filed/);
+    await assertRejects(() => init('./file:/gradnorm.wasm'), 'Error', /cannot fetch/);
+    await init(mine);
+    assertLoaded('mine');`,
+});

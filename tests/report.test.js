@@ -5,8 +5,16 @@ import { Console } from 'node:console';
 import { Writable } from 'node:stream';
 import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
-import { GradMonitor, gradNorm, GradReport, gradReport } from 'gradnorm';
-import { assertClose, BLOCK, createRandom, hex, NORM_TYPES, promisedBound } from './accuracy.js';
+import { clipGradNorm, GradientError, GradMonitor, gradNorm, GradReport, gradReport } from 'gradnorm';
+import {
+  assertAccurate,
+  assertClose,
+  BLOCK,
+  createRandom,
+  hex,
+  NORM_TYPES,
+  promisedBound,
+} from './accuracy.js';
 import {
   assign,
   bytesOf,
@@ -279,6 +287,53 @@ describe('shares', () => {
       assert.ok(Math.abs(share - [0.75, 0.25][i]) <= 2 ** -50, hex(share)),
     );
   });
+});
+
+test('a report knows nothing of the one before, nor of a call that found an offender', () => {
+  const gradients = [f32(1, NaN, 0, 4), f64(-Infinity, 2)];
+  const expected = JSON.stringify(gradReport(gradients));
+  gradReport([f32(7, 0, 0), f64(NaN)]);
+  assert.throws(() => clipGradNorm([f32(8, NaN)], 1, { nonfinite: 'throw' }), GradientError);
+  assert.equal(JSON.stringify(gradReport(gradients)), expected);
+  const { nan, inf, zeros, firstNonfinite } = gradReport(gradients);
+  assert.deepEqual([nan, inf, zeros, firstNonfinite?.index], [1, 1, 1, 1]);
+  const clean = gradReport(f32(3, 4));
+  assert.deepEqual([clean.norm, clean.nan, clean.inf, clean.zeros, clean.firstNonfinite], [5, 0, 0, 0, null]);
+});
+
+describe('zeros and offenders, in float and double, in heaps of blocks', () => {
+  /** Blocks that end in an ordinary element, in zeros or in offenders, of these and of a mixture. */
+  const FILLINGS = [0, -0, NaN, Infinity, -Infinity, 1.5];
+  for (const Type of [Float32Array, Float64Array]) {
+    test(`${Type.name}: counts, first offender, largest and norm, whatever the ends of a block are`, () => {
+      for (const [k, most] of FILLINGS.entries()) {
+        for (const other of FILLINGS) {
+          const random = createRandom(k);
+          const array = new Type(2 * BLOCK + 5).fill(most);
+          for (const place of [0, BLOCK - 1, BLOCK, 2 * BLOCK + 4]) if (random() < 0.7) array[place] = other;
+          for (let i = 1; i < BLOCK; ++i) if (random() < 0.1) array[i + BLOCK] = other;
+          const counts = { zeros: 0, nan: 0, inf: 0, max: 0, index: -1 };
+          array.forEach((x, i) => {
+            if (x === 0) counts.zeros += 1;
+            if (Number.isNaN(x)) counts.nan += 1;
+            if (Math.abs(x) === Infinity) counts.inf += 1;
+            if (Math.abs(x) < Infinity) counts.max = Math.max(counts.max, Math.abs(x));
+            if (!Number.isFinite(x) && counts.index < 0) counts.index = i;
+          });
+          const { zeros, nan, inf, max, firstNonfinite, norm } = gradReport(array);
+          const index = firstNonfinite?.index ?? -1;
+          assert.deepEqual({ zeros, nan, inf, max, index }, counts, `${most} and ${other}`);
+          for (const p of [1, 2, 3, 4, 1.5, 2.7, Infinity]) {
+            const actual = gradNorm(array, p);
+            if (counts.nan > 0) assertSame(actual, NaN, `p = ${p}`);
+            else if (counts.inf > 0) assertSame(actual, Infinity, `p = ${p}`);
+            else assertAccurate(actual, [array], p, `p = ${p}`);
+          }
+          assertSame(norm, gradNorm(array), 'the norm of the report');
+        }
+      }
+    });
+  }
 });
 
 describe('the health of all and of each', () => {

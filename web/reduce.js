@@ -10,7 +10,7 @@ import { getCore, WORDS_PER_SEGMENT } from './wasm.js';
  * @typedef {import('./wasm.js').Core} Core
  */
 
-// The core loads 16 bytes at a time.
+// The core loads 16 bytes at a time, faster where they are aligned; elements must lie at multiples of their size.
 const ALIGNMENT = 16;
 
 // Small tensors are no faster in larger heaps, which fall out of the second-level cache.
