@@ -215,14 +215,17 @@ function refusal(source, cause) {
 function reasonFor(source, words) {
   if (typeof globalThis.WebAssembly?.validate !== 'function')
     return 'there is no WebAssembly here; expected an engine without --jitless or Lockdown Mode';
-  // A module whose only function type returns a v128.
-  if (!WebAssembly.validate(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 0x60, 0, 1, 0x7b)))
-    return 'there is no WebAssembly SIMD here; expected a newer engine or processor';
   if (isBytes(source) && !isWasm(plainBytes(source)))
     return 'these bytes are not WebAssembly (a page from a wrong URL?)';
   const known = REFUSALS.find(([pattern]) => pattern.test(words));
-  return known?.[1] ?? `the WebAssembly module does not compile: ${words}`;
+  if (known !== undefined) return known[1];
+  return words.startsWith('CompileError') && !WebAssembly.validate(WITH_SIMD())
+    ? 'there is no WebAssembly SIMD here; expected a newer engine or processor'
+    : `the WebAssembly module does not compile: ${words}`;
 }
+
+/** A module whose only function type returns a v128. */
+const WITH_SIMD = () => Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 0x60, 0, 1, 0x7b);
 
 /** @param {Uint8Array} bytes */
 function isWasm(bytes) {
