@@ -88,7 +88,7 @@ function begin(core, normType, state) {
  */
 function save(core, state) {
   core.save();
-  const isFull = core.state.subarray(0, TOTALS).some((total) => total >= 2n ** 63n);
+  const isFull = core.state.subarray(0, TOTALS).some((total) => total >= 1n << 63n);
   if (isFull) throw new RangeError('more than 2^31 blocks were added; expected a reset() before');
   state.set(core.state);
 }
