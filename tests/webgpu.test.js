@@ -131,7 +131,7 @@ describe('norm', () => {
       for (const p of ALL_POWERS)
         assert.equal(await plan.gradNorm(p), Math.abs(Math.fround(x)), `${x}, p = ${p}`);
     }
-    for (const tensors of [[], {}, new Map(), null, undefined, [null, undefined]]) {
+    for (const tensors of [[], {}, new Map(), null, [null, undefined]]) {
       const plan = gpu.plan(tensors);
       for (const p of ALL_POWERS) assert.ok(Object.is(await plan.gradNorm(p), 0), `p = ${p}`);
     }
