@@ -19,7 +19,7 @@ const WEB_FLOORS = [
   ['web/norm.js', 'web/clip.js', 'web/report.js', 'web/accumulator.js'],
   ['web/index.js'],
   // The GPU path meets the CPU path in the entry point, and shares only pure files with it.
-  ['web/webgpu/constants.js', 'web/webgpu/types.js'],
+  ['web/webgpu/constants.js', 'web/webgpu/types.js', 'web/webgpu/faults.js'],
   ['web/webgpu/wgsl.js', 'web/webgpu/jobs.js', 'web/webgpu/totals.js'],
   ['web/webgpu/reduce-shader.js', 'web/webgpu/merge-shader.js', 'web/webgpu/tensors.js'],
   [
@@ -28,7 +28,7 @@ const WEB_FLOORS = [
     'web/webgpu/powers.js',
     'web/webgpu/summaries.js',
   ],
-  ['web/webgpu/context.js'],
+  ['web/webgpu/context.js', 'web/webgpu/arguments.js'],
   ['web/webgpu/failures.js', 'web/webgpu/gather.js', 'web/webgpu/ring.js'],
   ['web/webgpu/read-back.js', 'web/webgpu/work.js'],
   ['web/webgpu/plan.js', 'web/webgpu/upload.js'],

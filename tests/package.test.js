@@ -56,10 +56,12 @@ const FILES = [
   'dist/types/web/typed-array.d.ts',
   'dist/types/web/url.d.ts',
   'dist/types/web/wasm.d.ts',
+  'dist/types/web/webgpu/arguments.d.ts',
   'dist/types/web/webgpu/clip-shaders.d.ts',
   'dist/types/web/webgpu/constants.d.ts',
   'dist/types/web/webgpu/context.d.ts',
   'dist/types/web/webgpu/failures.d.ts',
+  'dist/types/web/webgpu/faults.d.ts',
   'dist/types/web/webgpu/gather.d.ts',
   'dist/types/web/webgpu/gpu-grad-norm.d.ts',
   'dist/types/web/webgpu/health-shader.d.ts',
@@ -887,8 +889,23 @@ describe('TypeScript', () => {
   test('the GPU path, with and without a library that knows WebGPU', async () => {
     writeFileSync(
       join(project, 'webgpu.mts'),
-      `import { GpuGradNorm, type GpuClipStep, type GpuGradients } from 'gradnorm/webgpu';
+      `import { GpuGradNorm, GpuPlan, type GpuClipOptions, type GpuClipStep, type GpuGradient, type GpuGradients,
+        type GpuNormOptions, type GpuOptions, type GpuReportOptions, type GpuValueOptions, type MixedGradients } from 'gradnorm/webgpu';
       declare const buffer: any;
+      declare const encoder: any;
+      // The type of every options object has a name.
+      const each: [GpuOptions, GpuClipOptions, GpuValueOptions, GpuReportOptions, GpuNormOptions] = [
+        { powerPreference: 'low-power' }, { normType: 1, eps: 0, nonfinite: 'throw', encoder }, { encoder }, { normType: 3 }, { upload: true },
+      ];
+      type Options<Method extends (...values: any) => unknown, At extends number> = NonNullable<Parameters<Method>[At]>;
+      const same: [
+        Options<typeof GpuGradNorm.create, 0>, Options<GpuPlan['clipGradNorm'], 1>, Options<GpuPlan['clipGradValue'], 1>,
+        Options<GpuPlan['report'], 0>, Options<GpuGradNorm['gradNorm'], 2>,
+      ] = each;
+      const one: GpuGradient = { buffer, length: 1 };
+      const some: MixedGradients = [one, new Float32Array(1)];
+      // @ts-expect-error
+      const wrong: [GpuReportOptions, GpuValueOptions] = [{ normtype: 3 }, { encoders: encoder }];
       const gpu = await GpuGradNorm.create({ powerPreference: 'high-performance' });
       const tensors: GpuGradients = { w: { buffer, length: 3 }, list: [{ buffer, offset: 4, length: 1, dtype: 'float16' }, null] };
       const plan = gpu.plan(tensors);
@@ -903,7 +920,7 @@ describe('TypeScript', () => {
       plan.clipGradNorm('1');
       plan.destroy();
       gpu.destroy();
-      export { later, mixed, norm };`,
+      export { later, mixed, norm, same, some, wrong };`,
     );
     const options = { ...STRICT, module: 'nodenext' };
     assert.deepEqual(await compile('webgpu', options, ['webgpu.mts']), []);
