@@ -322,6 +322,16 @@ test('an error in the middle of a tensor leaves nothing behind: the next report 
   }
 });
 
+test('a long tensor is cut at blocks: its norm is gradNorm, bit for bit, whichever block outweighs the others', () => {
+  const blocks = STAGING_BYTES / 4 / BLOCK + 3;
+  for (let heavy = 0; heavy < blocks; ++heavy) {
+    const random = createRandom(heavy + 1);
+    const long = new Float32Array(blocks * BLOCK).fill(1e-9);
+    for (let i = 0; i < BLOCK; ++i) long[heavy * BLOCK + i] = random();
+    assertSame(gradReport(long, { normType: 3 }).norm, gradNorm(long, 3), `block ${heavy}`);
+  }
+});
+
 describe('zeros and offenders, in float and double, in heaps of blocks', () => {
   /** Blocks that end in an ordinary element, in zeros or in offenders, of these and of a mixture. */
   const FILLINGS = [0, -0, NaN, Infinity, -Infinity, 1.5];
