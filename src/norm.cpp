@@ -183,8 +183,7 @@ bool Norm::reduce_in_float(const float* x, size_t count, Partial& partial) const
   if (reduce_without_sum(x, count, partial)) return true;
   switch (kind_) {
     case Kind::kFirstPower:
-      if (add_if_safe(sum_block(x, count, FloatMagnitudeLeaf{}), 0, partial))
-        return true;
+      if (add_if_safe(sum_block(x, count, FloatMagnitudeLeaf{}), 0, partial)) return true;
       // The sum overflowed, or an element is infinite.
       return finite_maximum(x, count, partial) == 0;
     case Kind::kSquare: {

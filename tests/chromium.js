@@ -19,8 +19,11 @@ import { makeTemporaryFolder } from './support.js';
  * @property {string[]} [flags]   of the browser
  */
 
-/** A page that has nothing to say for so long has died. */
-const PATIENCE_SECONDS = 60;
+/** A page that has nothing to say for so long has died, however busy the machine is. */
+const PATIENCE_SECONDS = 300;
+
+/** Characters of what was posted last that a complaint repeats. */
+const EXCERPT = 200;
 
 const browser = findBrowser();
 
@@ -43,10 +46,10 @@ export async function visit({ serve, take, headers = {}, flags = [] }) {
   let chromium;
   try {
     await new Promise((resolve, reject) => {
-      const wait = () => {
+      const wait = (last = 'nothing') => {
         clearTimeout(timer);
-        const error = new Error(`the page posted nothing for ${PATIENCE_SECONDS} seconds`);
-        timer = setTimeout(() => reject(error), PATIENCE_SECONDS * 1000);
+        const waited = `waited ${PATIENCE_SECONDS} s for the page to post its results; last posted: ${last}`;
+        timer = setTimeout(() => reject(new Error(waited)), PATIENCE_SECONDS * 1000);
       };
       wait();
       server = createServer(async (request, response) => {
@@ -54,7 +57,7 @@ export async function visit({ serve, take, headers = {}, flags = [] }) {
           let body = '';
           for await (const chunk of request) body += chunk;
           response.end();
-          wait();
+          wait(body.slice(0, EXCERPT));
           if (take(JSON.parse(body))) resolve(undefined);
           return;
         }

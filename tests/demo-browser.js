@@ -1,5 +1,5 @@
-// tests/demo-browser.js: what tests/demo.test.js needs to visit the demo page: a server that sends the page's policy and
-// notes what is asked for, browsers, and visits that note what goes wrong.
+// tests/demo-browser.js: what tests/demo.test.js and the benchmark need to visit the demo page: a server that sends the
+// page's policy and notes what is asked for, browsers, and visits that note what goes wrong.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join } from 'node:path';
@@ -18,8 +18,8 @@ const TYPES = {
   '.svg': 'image/svg+xml',
 };
 
-/** Milliseconds: far more than anything takes on a machine that is busy. */
-export const PATIENCE = 30_000;
+/** Milliseconds: only what hangs takes so long, however busy the machine is. */
+const PATIENCE = 120_000;
 
 /** Serves dist/demo compressed, under the policy; anything else is not found. */
 export async function serveDemoFolder() {
@@ -73,6 +73,18 @@ export function launch(browser, executablePath) {
  */
 
 /**
+ * What a page that is observed notes.
+ * @typedef {object} Observations
+ * @property {{ type: string, id?: number }[]} sent by the page to its workers
+ * @property {any[]} received from them
+ * @property {Moment[]} moments one for each change of what it says of the run
+ * @property {Worker[]} workers
+ * @property {() => { state: string, step: number }} look at what it says now
+ */
+
+/** @typedef {{ state: string, step: number, charts: string }} Moment   charts: their pixels while nothing trains */
+
+/**
  * A page of its own that is not loaded yet.
  *
  * @param {import('puppeteer-core').Browser} browser
@@ -94,13 +106,116 @@ export async function openPage(browser, url, options = {}) {
     if (new URL(request.url()).origin !== new URL(url).origin) troubles.push(`request: ${request.url()}`);
   });
   await page.setViewport({ width, height });
-  if ((await browser.version()).startsWith('Chrome')) {
-    await page.emulateMediaFeatures([
-      { name: 'prefers-color-scheme', value: scheme },
-      { name: 'prefers-reduced-motion', value: reducedMotion ? 'reduce' : 'no-preference' },
-    ]);
-  }
+  if (scheme !== 'light' || reducedMotion) await emulate(page, scheme, reducedMotion);
+  await page.evaluateOnNewDocument(observe);
   return { page, troubles };
+}
+
+/**
+ * What Firefox cannot be told.
+ *
+ * @param {import('puppeteer-core').Page} page
+ * @param {'light' | 'dark'} scheme
+ * @param {boolean} reducedMotion
+ */
+export async function emulate(page, scheme, reducedMotion) {
+  await page.emulateMediaFeatures([
+    { name: 'prefers-color-scheme', value: scheme },
+    { name: 'prefers-reduced-motion', value: reducedMotion ? 'reduce' : 'no-preference' },
+  ]);
+}
+
+/**
+ * Runs in the page before its scripts: notes what goes to and from its workers, and what it says whenever that changes.
+ * A global `isBenchmarkStill` keeps benchmarks from running: what they answer is for the test to say.
+ */
+function observe() {
+  /** @type {Observations} */
+  const observations = { sent: [], received: [], moments: [], workers: [], look };
+  Object.assign(globalThis, { observations });
+  globalThis.Worker = class extends Worker {
+    /**
+     * @param {string | URL} url
+     * @param {WorkerOptions} [options]
+     */
+    constructor(url, options) {
+      super(url, options);
+      observations.workers.push(this);
+      this.addEventListener('message', ({ data }) => observations.received.push(data));
+      this.postMessage = (/** @type {any} */ message) => {
+        observations.sent.push(message);
+        if (message.type !== 'run' || !('isBenchmarkStill' in globalThis)) super.postMessage(message);
+      };
+    }
+  };
+  function look() {
+    const [state, step] = ['run-state', 'run-step'].map(
+      (id) => document.getElementById(id)?.textContent ?? '',
+    );
+    return { state, step: Number(/[\d,]+/.exec(step)?.[0].replace(',', '')) };
+  }
+  const note = () => {
+    const canvases = look().state === 'training' ? [] : [...document.querySelectorAll('canvas')];
+    observations.moments.push({ ...look(), charts: canvases.map((each) => each.toDataURL()).join() });
+  };
+  document.addEventListener('DOMContentLoaded', () => {
+    const options = { childList: true, characterData: true, subtree: true };
+    for (const id of ['run-state', 'run-step']) {
+      new MutationObserver(note).observe(/** @type {Node} */ (document.getElementById(id)), options);
+    }
+  });
+}
+
+/**
+ * What a page says when its worker has answered every command.
+ * @typedef {object} Answered
+ * @property {string} state
+ * @property {number} step
+ * @property {number} done steps that the worker had done when it answered
+ * @property {Moment[]} moments what the page said since the last clicks
+ */
+
+/**
+ * Clicks buttons one after another in one task of the page, so that nothing can come between, and waits until the
+ * worker has answered.
+ *
+ * @param {import('puppeteer-core').Page} page
+ * @param {string[]} ids
+ * @returns {Promise<Answered & { from: number }>} from: the step that was shown when they were clicked
+ */
+export async function click(page, ...ids) {
+  const from = await page.evaluate((ids) => {
+    const { moments, look } = /** @type {any} */ (globalThis).observations;
+    moments.length = 0;
+    const { step } = look();
+    for (const id of ids) document.getElementById(id)?.click();
+    return step;
+  }, ids);
+  return { from, ...(await answered(page)) };
+}
+
+/**
+ * @param {import('puppeteer-core').Page} page
+ * @returns {Promise<Answered>}
+ */
+export async function answered(page) {
+  await waitFor(
+    'the worker to answer the last command',
+    () =>
+      page.evaluate(() => {
+        const { sent, received } = /** @type {any} */ (globalThis).observations;
+        const command = sent.findLast((/** @type {any} */ { id }) => id !== undefined);
+        const answer = received.findLast((/** @type {any} */ { type }) => type === 'state');
+        return { command, answer };
+      }),
+    ({ command, answer }) => command?.id === answer?.command,
+  );
+  return page.evaluate(() => {
+    const { received, moments, look } = /** @type {any} */ (globalThis).observations;
+    const { state, step } = look();
+    const { count } = received.findLast((/** @type {any} */ { type }) => type === 'state');
+    return { state, step, done: count, moments };
+  });
 }
 
 /**
@@ -115,24 +230,27 @@ export function textOf(page, selector) {
  * Looks again and again until there is what is looked for.
  *
  * @template T
+ * @param {string} what is waited for, with what is looked for
  * @param {() => Promise<T>} look
  * @param {(seen: T) => boolean} isThere
- * @param {number} patience milliseconds
- * @param {(seen: T) => string} complaint
+ * @param {number} [patience] milliseconds
  * @returns {Promise<T>}
+ * @throws {Error} that says what was waited for and what was seen last
  */
-async function waitUntil(look, isThere, patience, complaint) {
+export async function waitFor(what, look, isThere, patience = PATIENCE) {
   const end = performance.now() + patience;
   for (;;) {
     const seen = await look();
     if (isThere(seen)) return seen;
-    if (performance.now() > end) throw new Error(complaint(seen));
+    if (performance.now() > end) {
+      throw new Error(`waited ${patience / 1000} s for ${what}; last seen: ${JSON.stringify(seen)}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
 
 /**
- * Waits until the text of an element matches, and fails with the text that it has instead.
+ * Waits until the text of an element matches.
  *
  * @param {import('puppeteer-core').Page} page
  * @param {string} selector
@@ -140,11 +258,10 @@ async function waitUntil(look, isThere, patience, complaint) {
  * @returns {Promise<string>} the text
  */
 export function waitForText(page, selector, pattern) {
-  return waitUntil(
+  return waitFor(
+    `${selector} to say ${pattern}`,
     () => textOf(page, selector),
     (text) => pattern.test(text),
-    PATIENCE,
-    (text) => `${selector} says ${JSON.stringify(text)}; expected ${pattern}`,
   );
 }
 
@@ -158,11 +275,10 @@ export async function stepsOf(page) {
  * @param {number} count
  */
 export async function waitForSteps(page, count) {
-  await waitUntil(
+  await waitFor(
+    `the page to show step ${count} or a later one`,
     () => stepsOf(page),
     (steps) => steps >= count,
-    2 * PATIENCE,
-    (steps) => `${steps} steps; expected ${count}`,
   );
 }
 

@@ -423,7 +423,7 @@ WebAssembly.Instance = function (module, imports) {
   refuse('Instance', 'instantiate.');
 };
 const initFirst =
-  'gradnorm: Chrome before 115 loads nothing synchronously here; expected \`await init()\` first';
+  'gradnorm: no synchronous WebAssembly here (Chrome before 115); expected \`await init()\` first';
 const works = () => assert.deepEqual([gradNorm(Float32Array.of(3, 4)), used.length], [5, 1]);
 `;
 
@@ -455,10 +455,9 @@ for (const entry of ['gradnorm', 'gradnorm/slim']) {
   );
 }
 
-const NO_WEBASSEMBLY =
-  'gradnorm: there is no WebAssembly here; expected an engine without --jitless or Lockdown Mode';
-const NO_SIMD = 'gradnorm: there is no WebAssembly SIMD here; expected a newer engine or processor';
-const NO_MEMORY = 'gradnorm: there is no memory for WebAssembly; expected 1 MB';
+const NO_WEBASSEMBLY = 'gradnorm: no WebAssembly here; expected an engine without --jitless or Lockdown Mode';
+const NO_SIMD = 'gradnorm: no WebAssembly SIMD here; expected a newer engine or processor';
+const NO_MEMORY = 'gradnorm: no memory for WebAssembly here; expected 1 MB';
 const NO_CODE_FROM_BYTES =
   'gradnorm: no WebAssembly from bytes here; expected initSync of the module gradnorm/gradnorm.wasm';
 const NO_WASM_BY_POLICY = "gradnorm: the Content Security Policy lacks script-src 'wasm-unsafe-eval'";

@@ -301,6 +301,37 @@ test('a report knows nothing of the one before, nor of a call that found an offe
   assert.deepEqual([clean.norm, clean.nan, clean.inf, clean.zeros, clean.firstNonfinite], [5, 0, 0, 0, null]);
 });
 
+test('an error in the middle of a tensor leaves nothing behind: the next report and norm are those of its own', () => {
+  const long = new Float32Array((2 * STAGING_BYTES) / 4).fill(1);
+  long[0] = NaN;
+  const { set } = Uint8Array.prototype;
+  for (const measure of [gradReport, gradNorm]) {
+    let copies = 0;
+    Uint8Array.prototype.set = function (/** @type {ArrayLike<number>} */ array, offset = 0) {
+      if (++copies === 2) throw new RangeError('the second piece cannot be copied');
+      set.call(this, array, offset);
+    };
+    try {
+      assert.throws(() => measure(long), /the second piece/);
+    } finally {
+      Uint8Array.prototype.set = set;
+    }
+    const { norm, elements, nan, firstNonfinite } = gradReport(f32(3, 4));
+    assert.deepEqual([norm, elements, nan, firstNonfinite], [5, 2, 0, null]);
+    assert.equal(gradNorm(f32(3, 4)), 5);
+  }
+});
+
+test('a long tensor is cut at blocks: its norm is gradNorm, bit for bit, whichever block outweighs the others', () => {
+  const blocks = STAGING_BYTES / 4 / BLOCK + 3;
+  for (let heavy = 0; heavy < blocks; ++heavy) {
+    const random = createRandom(heavy + 1);
+    const long = new Float32Array(blocks * BLOCK).fill(1e-9);
+    for (let i = 0; i < BLOCK; ++i) long[heavy * BLOCK + i] = random();
+    assertSame(gradReport(long, { normType: 3 }).norm, gradNorm(long, 3), `block ${heavy}`);
+  }
+});
+
 describe('zeros and offenders, in float and double, in heaps of blocks', () => {
   /** Blocks that end in an ordinary element, in zeros or in offenders, of these and of a mixture. */
   const FILLINGS = [0, -0, NaN, Infinity, -Infinity, 1.5];

@@ -115,9 +115,8 @@ function isInitSource(source) {
  * @returns {source is Response}
  */
 function isResponse(source) {
-  // By what it does: the Response of a polyfill does not say what it is. A Blob has no `ok`.
-  const { ok, arrayBuffer } = /** @type {Partial<Response>} */ (source ?? {});
-  return typeof ok === 'boolean' && typeof arrayBuffer === 'function';
+  // A polyfill's does not say what it is.
+  return typeof (/** @type {Partial<Response> | null | undefined} */ (source)?.ok) === 'boolean';
 }
 
 /**
@@ -192,8 +191,8 @@ function plainBytes(source) {
 /** What engines and their hosts throw, by name and message; what it means, and what helps. The first that fits counts. */
 const REFUSALS = /** @type {const} */ ([
   [/^(Link|Runtime|Type)Error/, 'this is not the WebAssembly module of this version'],
-  [/memory/i, 'there is no memory for WebAssembly; expected 1 MB'],
-  [/^RangeError/, 'Chrome before 115 loads nothing synchronously here; expected `await init()` first'],
+  [/memory/i, 'no memory for WebAssembly here; expected 1 MB'],
+  [/^RangeError/, 'no synchronous WebAssembly here (Chrome before 115); expected `await init()` first'],
   [/embedder/, 'no WebAssembly from bytes here; expected initSync of the module gradnorm/gradnorm.wasm'],
   [/CSP|Content Security|unsafe-eval/, "the Content Security Policy lacks script-src 'wasm-unsafe-eval'"],
 ]);
@@ -214,22 +213,16 @@ function refusal(source, cause) {
  */
 function reasonFor(source, words) {
   if (typeof globalThis.WebAssembly?.validate !== 'function')
-    return 'there is no WebAssembly here; expected an engine without --jitless or Lockdown Mode';
-  if (isBytes(source) && !isWasm(plainBytes(source)))
+    return 'no WebAssembly here; expected an engine without --jitless or Lockdown Mode';
+  if (isBytes(source) && String(plainBytes(source).subarray(0, 4)) !== '0,97,115,109')
     return 'these bytes are not WebAssembly (a page from a wrong URL?)';
   const known = REFUSALS.find(([pattern]) => pattern.test(words));
   if (known !== undefined) return known[1];
-  return words.startsWith('CompileError') && !WebAssembly.validate(WITH_SIMD())
-    ? 'there is no WebAssembly SIMD here; expected a newer engine or processor'
+  // A module whose only function type returns a v128.
+  const simd = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 0x60, 0, 1, 0x7b);
+  return words.startsWith('CompileError') && !WebAssembly.validate(simd)
+    ? 'no WebAssembly SIMD here; expected a newer engine or processor'
     : `the WebAssembly module does not compile: ${words}`;
-}
-
-/** A module whose only function type returns a v128. */
-const WITH_SIMD = () => Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 0x60, 0, 1, 0x7b);
-
-/** @param {Uint8Array} bytes */
-function isWasm(bytes) {
-  return [0x00, 0x61, 0x73, 0x6d].every((byte, i) => bytes[i] === byte);
 }
 
 /**

@@ -76,6 +76,12 @@ export class Chart {
     this.#draw();
   }
 
+  /** Shows every step now. */
+  drawNow() {
+    this.#isDue = false;
+    this.#plot?.setData(this.#data());
+  }
+
   #draw() {
     if (this.#isDue) return;
     this.#isDue = true;
@@ -84,13 +90,13 @@ export class Chart {
 
   /** @param {number} time of the frame */
   #drawAt(time) {
+    if (!this.#isDue) return;
     if (time - this.#drawnAt < FRAME_INTERVAL) {
       requestAnimationFrame((next) => this.#drawAt(next));
       return;
     }
     this.#drawnAt = time;
-    this.#isDue = false;
-    this.#plot?.setData(this.#data());
+    this.drawNow();
   }
 
   /** @returns {uPlot.AlignedData} */

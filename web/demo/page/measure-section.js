@@ -18,7 +18,7 @@ export class MeasureSection {
   #adapter = 'WebGPU: not looked for yet';
   #training;
 
-  /** @param {{ rest(): void, resume(): void }} training rests while we measure: there is one processor for all */
+  /** @param {import('./train-section.js').TrainSection} training rests while we measure: there is one processor for all */
   constructor(training) {
     this.#training = training;
     this.#worker.addEventListener('message', ({ data }) => this.#receive(data));
@@ -55,7 +55,7 @@ export class MeasureSection {
     controls.stop.disabled = false;
     controls.copy.disabled = true;
     this.#show('starting', 0);
-    this.#training.rest();
+    this.#training.rest('measuring');
     this.#worker.postMessage({ type: 'run', sizes });
   }
 
@@ -83,7 +83,7 @@ export class MeasureSection {
     controls.stop.disabled = true;
     controls.copy.disabled = this.#results.length === 0;
     this.#show(text, this.#results.length > 0 ? 1 : 0);
-    this.#training.resume();
+    this.#training.resume('measuring');
   }
 
   /** @param {Extract<Reply, { type: 'adapter' }>} reply */

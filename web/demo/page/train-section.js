@@ -7,8 +7,10 @@ import { DEFAULTS, MAX_NORMS, RUN_STEPS } from './settings.js';
 /** @typedef {import('./settings.js').Settings} Settings */
 /** @typedef {import('./training.js').Step} Step */
 /** @typedef {import('./training.js').CopyStep} CopyStep */
-/** @typedef {import('./training-worker.js').Request} Request */
+/** @typedef {import('./training-worker.js').Command} Command */
 /** @typedef {import('./training-worker.js').Reply} Reply */
+
+/** @typedef {'hidden' | 'measuring'} Reason to rest: nobody looks, or something else needs the processor */
 
 /** The loss of four texts jumps: it is shown as the mean of so many steps. */
 const LOSS_WINDOW = 20;
@@ -37,11 +39,15 @@ export class TrainSection {
   #settings = { ...DEFAULTS };
   #steps = 0;
   #rate = 0;
+  /** What the worker said of itself when it had heard every command. */
   #isPlaying = false;
-  /** Resets that the worker has not answered: until then what comes is of an older run. */
-  #resets = 0;
-  /** Whether it was rest() that stopped it. */
-  #isResting = false;
+  /** What the visitor wants, also while it rests. */
+  #isWanted = false;
+  /** @type {Set<Reason>} */
+  #rests = new Set(document.hidden ? ['hidden'] : []);
+  /** Number of the last command, and of the one that began this run: answers to older ones are of an older run. */
+  #command = 0;
+  #runCommand = 0;
   #clippedSteps = 0;
   #guessingLoss = 0;
   /** @type {boolean[]} */
@@ -88,22 +94,23 @@ export class TrainSection {
 
   /** Begins by itself, unless the visitor asked for less motion. */
   begin() {
-    if (matchMedia('(prefers-reduced-motion: reduce)').matches) this.#show('ready');
-    else this.#play();
+    this.#isWanted = !matchMedia('(prefers-reduced-motion: reduce)').matches;
+    this.#go();
   }
 
-  /** For as long as something else needs the processor. */
-  rest() {
-    if (!this.#isPlaying) return;
-    this.#isResting = true;
-    this.#pause();
+  /** @param {Reason} reason */
+  rest(reason) {
+    this.#rests.add(reason);
+    if (this.#isWanted) this.#send({ type: 'pause' });
   }
 
-  /** Goes on if rest() stopped it. */
-  resume() {
-    if (!this.#isResting) return;
-    this.#isResting = false;
-    this.#play();
+  /**
+   * Goes on if nothing else keeps it from that.
+   *
+   * @param {Reason} reason that is no more
+   */
+  resume(reason) {
+    if (this.#rests.delete(reason)) this.#go();
   }
 
   #listen() {
@@ -124,66 +131,78 @@ export class TrainSection {
       controls[name].addEventListener('input', () => this.#read(name));
     }
     // Nobody looks at a hidden page.
-    document.addEventListener('visibilitychange', () => (document.hidden ? this.rest() : this.resume()));
+    document.addEventListener('visibilitychange', () =>
+      document.hidden ? this.rest('hidden') : this.resume('hidden'),
+    );
   }
 
-  /** @param {Request} request */
-  #send(request) {
-    this.#worker.postMessage(request);
+  /** @param {Command} command */
+  #send(command) {
+    this.#command++;
+    this.#worker.postMessage({ ...command, id: this.#command });
   }
 
   /** @param {Reply} reply */
   #receive(reply) {
-    if (reply.type === 'reset') {
+    if (reply.type === 'diagnosis' || reply.command < this.#runCommand) return;
+    if (reply.type === 'state') {
       this.#guessingLoss = reply.guessingLoss;
-      this.#resets--;
+      // Before it has heard the last command, the next answer may say otherwise.
+      if (reply.command === this.#command) this.#showState(reply.isPlaying);
+      return;
     }
-    if (this.#resets > 0) return;
-    if (reply.type === 'playing') this.#started();
-    if (reply.type === 'paused') this.#stopped();
-    if (reply.type === 'steps') {
-      this.#rate = reply.rate;
-      for (const step of reply.steps) this.#add(step);
-      if (reply.names !== null) this.#showNames(reply.names);
-      this.#showFigures(!this.#isPlaying);
-    }
+    this.#rate = reply.rate;
+    for (const step of reply.steps) this.#add(step);
+    if (reply.names !== null) this.#showNames(reply.names);
+    this.#showFigures(!this.#isWanted);
+  }
+
+  #go() {
+    if (this.#isWanted && this.#rests.size === 0) this.#send({ type: 'play' });
   }
 
   #play() {
     if (this.#steps >= RUN_STEPS) this.#reset();
-    this.#isPlaying = true;
-    this.#send({ type: 'play' });
-  }
-
-  #started() {
-    this.#isPlaying = true;
-    setText(controls.play, 'Pause');
-    this.#show('training');
+    this.#isWanted = true;
+    this.#rests.clear();
+    this.#go();
   }
 
   #pause() {
-    this.#isPlaying = false;
+    this.#isWanted = false;
     this.#send({ type: 'pause' });
   }
 
-  #stopped() {
-    this.#isPlaying = false;
-    const isDone = this.#steps >= RUN_STEPS;
-    setText(controls.play, isDone ? 'Run again' : this.#steps > 0 ? 'Continue' : 'Start');
-    controls.step.disabled = isDone;
-    this.#show(isDone ? 'finished' : 'paused');
-    this.#showFigures(true);
-  }
-
   #step() {
-    if (this.#isPlaying) this.#pause();
+    this.#isWanted = false;
     this.#send({ type: 'step' });
   }
 
+  /** @param {boolean} isPlaying */
+  #showState(isPlaying) {
+    this.#isPlaying = isPlaying;
+    const isDone = this.#steps >= RUN_STEPS;
+    if (isDone) this.#isWanted = false;
+    this.#showFigures(true);
+    if (!isPlaying) {
+      this.#normChart.drawNow();
+      this.#lossChart.drawNow();
+    }
+    const [state, action] = isPlaying
+      ? ['training', 'Pause']
+      : isDone
+        ? ['finished', 'Run again']
+        : this.#steps > 0
+          ? ['paused', 'Continue']
+          : ['ready', 'Start'];
+    setText(controls.play, action);
+    controls.step.disabled = isDone;
+    setText(byId('run-state', HTMLElement), state);
+  }
+
   #reset() {
-    this.#isResting = false;
-    this.#resets++;
     this.#send({ type: 'reset', settings: this.#settings });
+    this.#runCommand = this.#command;
     this.#steps = 0;
     this.#clippedSteps = 0;
     this.#marks.length = 0;
@@ -193,7 +212,7 @@ export class TrainSection {
     this.#normChart.clear();
     this.#lossChart.clear();
     this.#showNames({ clipped: [], unclipped: [] });
-    this.#stopped();
+    this.#showFigures(true);
   }
 
   /** @param {'learningRate' | 'sequenceLength' | 'maxNorm' | 'normType' | 'method'} name  of what was set */
@@ -215,14 +234,10 @@ export class TrainSection {
     controls.maxNorm.disabled = this.#settings.method !== 'fixed';
     this.#normChart.yLabel = normLabel(normType);
     setText(byId('settings-note', HTMLElement), noteOf(name, this.#settings, isValid));
-    if (name === 'sequenceLength') this.#restart();
-    else this.#send({ type: 'configure', settings: this.#settings });
-  }
-
-  #restart() {
-    const wasPlaying = this.#isPlaying;
-    this.#reset();
-    if (wasPlaying) this.#play();
+    if (name === 'sequenceLength') {
+      this.#reset();
+      this.#go();
+    } else this.#send({ type: 'configure', settings: this.#settings });
   }
 
   /** @param {Step} step */
@@ -249,17 +264,12 @@ export class TrainSection {
     return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
   }
 
-  /** @param {string} state */
-  #show(state) {
-    setText(byId('run-state', HTMLElement), state);
-  }
-
   #showFigures(now = false) {
+    byId('run-progress', HTMLProgressElement).value = this.#steps;
+    setText(byId('run-step', HTMLElement), `step ${formatCount(this.#steps)} of ${formatCount(RUN_STEPS)}`);
     const time = performance.now();
     if (!now && time - this.#figuresAt < FIGURES_INTERVAL) return;
     this.#figuresAt = time;
-    byId('run-progress', HTMLProgressElement).value = this.#steps;
-    setText(byId('run-step', HTMLElement), `step ${formatCount(this.#steps)} of ${formatCount(RUN_STEPS)}`);
     setText(
       byId('run-speed', HTMLElement),
       this.#isPlaying ? `${Math.round(this.#rate)} steps a second` : '',

@@ -10,13 +10,27 @@ import { Training } from './training.js';
 
 /**
  * @typedef {{ type: 'reset', settings: Settings } | { type: 'configure', settings: Settings } | { type: 'play' }
- *   | { type: 'pause' } | { type: 'step' } | { type: 'examine', value: number | null }} Request
+ *   | { type: 'pause' } | { type: 'step' }} Command
  */
 
 /**
- * @typedef {{ type: 'reset', guessingLoss: number }
- *   | { type: 'steps', count: number, steps: import('./training.js').Step[], names: Names | null, rate: number }
- *   | { type: 'playing' } | { type: 'paused' } | { type: 'diagnosis', diagnosis: import('./patient.js').Diagnosis }} Reply
+ * Commands are counted, so that an answer says what it knew of.
+ * @typedef {(Command & { id: number }) | { type: 'examine', value: number | null }} Request
+ */
+
+/**
+ * @typedef {object} State the answer to every command, and what a run that ends says
+ * @property {'state'} type
+ * @property {number} command the last that was heard
+ * @property {boolean} isPlaying
+ * @property {number} count steps done, all of them sent before
+ * @property {number} guessingLoss
+ */
+
+/**
+ * @typedef {State
+ *   | { type: 'steps', command: number, steps: import('./training.js').Step[], names: Names | null, rate: number }
+ *   | { type: 'diagnosis', diagnosis: import('./patient.js').Diagnosis }} Reply
  */
 
 /** @typedef {{ clipped: string[], unclipped: string[] }} Names */
@@ -29,8 +43,11 @@ const NAMES_EVERY = 60;
 
 /** @type {Training} */
 let training;
-let isPlaying = false;
 let namesAt = 0;
+let command = 0;
+
+/** The slice to come of a training that goes on. @type {ReturnType<typeof setTimeout> | undefined} */
+let nextSlice;
 
 /** @param {Reply} reply */
 const reply = (reply) => postMessage(reply);
@@ -50,54 +67,64 @@ function train(isOver) {
   if (isDue) namesAt = training.count + NAMES_EVERY;
   reply({
     type: 'steps',
-    count: training.count,
+    command,
     steps,
     names: isDue ? training.makeUpNames() : null,
     rate,
   });
 }
 
-function play() {
-  if (!isPlaying) return;
+function trainSlice() {
   train((elapsed) => elapsed >= SLICE);
-  if (training.count === RUN_STEPS) pause();
-  else setTimeout(play);
+  if (training.count < RUN_STEPS) return play();
+  pause();
+  replyState();
+}
+
+function play() {
+  pause();
+  nextSlice = setTimeout(trainSlice);
 }
 
 function pause() {
-  isPlaying = false;
-  reply({ type: 'paused' });
+  clearTimeout(nextSlice);
+  nextSlice = undefined;
 }
 
-/** @type {{ [Type in Request['type']]: (request: Extract<Request, { type: Type }>) => void }} */
+function replyState() {
+  const { count, guessingLoss } = training;
+  reply({ type: 'state', command, isPlaying: nextSlice !== undefined, count, guessingLoss });
+}
+
+/** @type {{ [Type in Command['type']]: (command: Extract<Command, { type: Type }>) => void }} */
 const handlers = {
   reset({ settings }) {
-    isPlaying = false;
+    pause();
     training = new Training(names, settings);
     namesAt = 0;
-    reply({ type: 'reset', guessingLoss: training.guessingLoss });
   },
   configure({ settings }) {
     training.configure(settings);
   },
-  play() {
-    if (isPlaying) return;
-    isPlaying = true;
-    reply({ type: 'playing' });
-    play();
-  },
+  play,
   pause,
   step() {
+    pause();
     train(() => true);
-  },
-  examine({ value }) {
-    const patient = new Patient(training);
-    if (value !== null) patient.poison(value);
-    reply({ type: 'diagnosis', diagnosis: patient.examine() });
   },
 };
 
+/** @param {number | null} value to put in */
+function examine(value) {
+  const patient = new Patient(training);
+  if (value !== null) patient.poison(value);
+  reply({ type: 'diagnosis', diagnosis: patient.examine() });
+}
+
 addEventListener('message', ({ data }) => {
   const request = /** @type {Request} */ (data);
+  if (request.type === 'examine') return examine(request.value);
+  command = request.id;
   handlers[request.type](/** @type {any} */ (request));
+  replyState();
 });
