@@ -34,6 +34,7 @@ const WEB_FLOORS = [
   ['web/webgpu/plan.js', 'web/webgpu/upload.js'],
   ['web/webgpu/gpu-grad-norm.js'],
   ['web/webgpu/index.js'],
+  ['web/examples/tfjs.js'],
   ['web/demo/char-rnn.js', 'web/demo/terminal.js'],
   ['web/demo/train.js', 'web/demo/shards.js'],
   // The demo page, in a browser and its workers.
@@ -154,10 +155,10 @@ describe('JavaScript', () => {
     }
   });
 
-  test('the library imports no package, not even of Node.js; only its demo imports it by name', () => {
+  test('the library imports no package, not even of Node.js; only its demo and its examples import it by name', () => {
     for (const path of paths) {
       const others = importsOf(path).filter((imported) => !/^(web|build)\//.test(imported));
-      if (!path.startsWith('web/demo/')) assert.deepEqual(others, [], path);
+      if (!/^web\/(demo|examples)\//.test(path)) assert.deepEqual(others, [], path);
     }
     assert.ok(importsOf('web/demo/train.js').includes('gradnorm'));
     assert.deepEqual(importsOf('web/demo/char-rnn.js'), []);

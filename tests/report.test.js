@@ -458,7 +458,7 @@ describe('the health of all and of each', () => {
   });
 
   test('nothing at all', () => {
-    for (const gradients of [[], {}, new Map(), null, undefined, [null, undefined], { grad: null }]) {
+    for (const gradients of [[], {}, new Map(), null, [null, undefined], { grad: null }]) {
       for (const normType of [0.5, 2, Infinity]) {
         const { norm, elements, max, meanAbs, zeros, nan, inf, ...report } = gradReport(gradients, {
           normType,
@@ -552,7 +552,7 @@ describe('elements that are not finite', () => {
     const report = gradReport({
       a: [f32(1), f32(0, Infinity, NaN)],
       b: { grad: f64(2, 3, -Infinity) },
-      c: Int8Array.of(1),
+      c: { grad: Int8Array.of(1) },
       d: f16(NaN),
       e: { data: Uint16Array.of(0x3f80, 0xff80), dtype: 'bfloat16' },
     });
@@ -605,8 +605,19 @@ describe('names', () => {
       [Symbol('s'), g()],
       [{}, g()],
     ]);
-    assert.deepEqual(namesOf(new Map(keys)), ['7', 'Symbol(s)', 'an object']);
+    assert.deepEqual(namesOf(new Map(keys)), ['7', 'Symbol(s)', '2']);
     assert.deepEqual(namesOf([{ grad: { data: Uint16Array.of(1), dtype: 'bfloat16' } }]), ['0']);
+    class Layer {}
+    const byLayer = new Map([
+      [new Layer(), g()],
+      [new Layer(), g()],
+      [Object.assign(new Layer(), { name: 'fc1' }), g()],
+      [Layer, g()],
+    ]);
+    assert.deepEqual(namesOf(byLayer), ['0', '1', 'fc1', 'Layer']);
+    const named = [{ name: 'w', grad: g() }, { grad: g() }, { name: '', grad: g() }, { name: 3, grad: g() }];
+    assert.deepEqual(namesOf(named), ['w', '1', '2', '3']);
+    assert.deepEqual(namesOf({ layers: new Set(named.slice(0, 1)), b: named[0] }), ['layers.w', 'b']);
     assert.deepEqual(namesOf(new Set([g(), g()]).values()), ['0', '1']);
   });
 
@@ -697,7 +708,7 @@ describe('in a console', () => {
       fc1: { weight: f32(3, -4, 0, -0), bias: { grad: f64(0) } },
       embedding: new Float32Array(1_234_567).fill(2 ** -20),
       scale: f16(6),
-      steps: Int8Array.of(),
+      steps: { grad: Int8Array.of() },
     });
     const expected = [
       '2-norm 7.810 of 1,234,573 elements in 5 tensors',
@@ -801,7 +812,7 @@ describe('in a console', () => {
   });
 
   test('rows are flat, so that console.table(report.tensors) is a table', () => {
-    const { tensors } = gradReport({ weight: f32(3, -4), steps: Int8Array.of(0) });
+    const { tensors } = gradReport({ weight: f32(3, -4), steps: { grad: Int8Array.of(0) } });
     const columns = 'name dtype elements norm share max meanAbs zeros nan inf'.split(' ');
     for (const row of tensors) {
       assert.deepEqual(Object.keys(row), columns);

@@ -55,7 +55,7 @@ const TYPES = `{ ${NAMES.join(', ')} }`;
  */
 export function collectTensors(tensors) {
   const door = new BufferDoor('tensors', TYPES);
-  const [array] = collectThrough(door, tensors);
+  const [array] = collect(tensors, door);
   if (array !== undefined) throw notAGradient(door, array.array, array.parent, array.key);
   return door.tensors;
 }
@@ -68,18 +68,8 @@ export function collectTensors(tensors) {
  */
 export function collectMixed(gradients) {
   const door = new BufferDoor('gradients', `${TYPES} on the GPU, ${GRADIENT_TYPES_IN_WORDS}`);
-  const arrays = collectThrough(door, gradients);
+  const arrays = collect(gradients, door);
   return { tensors: door.tensors, arrays };
-}
-
-/**
- * @param {BufferDoor} door
- * @param {unknown} value
- */
-function collectThrough(door, value) {
-  // Null stands for what has no gradient, and undefined for a name that was misspelt.
-  if (value === undefined) throw notAGradient(door, value, null, undefined);
-  return collect(value, door);
 }
 
 /**
