@@ -9,7 +9,7 @@ import { ROOT } from './support.js';
 
 /** The JavaScript, from the ground up: a new file is given its place here first. */
 const WEB_FLOORS = [
-  ['web/typed-array.js', 'web/dtypes.js', 'web/text.js', 'web/state.js'],
+  ['web/typed-array.js', 'web/dtypes.js', 'web/text.js', 'web/state.js', 'web/room.js'],
   ['web/errors.js'],
   ['web/arguments.js', 'web/monitor.js', 'web/url.js', 'web/embind.js'],
   ['web/source-inline.js', 'web/source-url.js'],
@@ -42,7 +42,8 @@ const WEB_FLOORS = [
   ['web/demo/page/training.js', 'web/demo/page/contenders.js'],
   ['web/demo/page/patient.js'],
   ['web/demo/page/training-worker.js', 'web/demo/page/measure-worker.js'],
-  ['web/demo/page/train-section.js', 'web/demo/page/sick-section.js', 'web/demo/page/measure-section.js'],
+  ['web/demo/page/train-section.js', 'web/demo/page/sick-section.js'],
+  ['web/demo/page/measure-section.js'],
   ['web/demo/page/main.js'],
 ];
 
@@ -175,7 +176,7 @@ describe('JavaScript', () => {
   });
 
   test('the GPU path knows of the CPU path its entry point and pure files, so that its bundle has no second core', () => {
-    const pure = ['arguments', 'collect', 'dtypes', 'errors', 'state', 'typed-array'].map(
+    const pure = ['arguments', 'collect', 'dtypes', 'errors', 'room', 'state', 'typed-array'].map(
       (name) => `web/${name}.js`,
     );
     const gpu = paths.filter((path) => path.startsWith('web/webgpu/'));

@@ -464,7 +464,7 @@ describe('the health of all and of each', () => {
           normType,
         });
         assert.deepEqual([norm, elements, max, meanAbs, zeros, nan, inf], [0, 0, 0, 0, 0, 0, 0]);
-        assert.deepEqual(report, { normType, tensors: [], nonfinite: [] });
+        assert.deepEqual(report, { normType, tensors: [], nonfinite: [], firstNonfinite: null });
       }
       assert.equal(gradReport(gradients).firstNonfinite, null);
     }
@@ -673,9 +673,8 @@ describe('as JSON', () => {
   test('of finite gradients every number comes back bit for bit, and the report stays as it is', () => {
     const report = gradReport(makeList(61), { normType: 3 });
     const parsed = JSON.parse(JSON.stringify({ report })).report;
-    const { firstNonfinite, ...rest } = parsed;
-    assert.deepEqual(rest, { ...report });
-    assert.equal(firstNonfinite, null);
+    assert.deepEqual(parsed, { ...report });
+    assert.equal(parsed.firstNonfinite, null);
     assert.deepEqual(parsed, report.toJSON());
     assert.ok(report instanceof GradReport);
   });
@@ -882,4 +881,36 @@ test('a generator is read once, and a GradMonitor takes the report for its norm'
   const monitor = new GradMonitor({ method: 'fixed', maxNorm: 2 });
   const { norm, threshold, spike } = monitor.update(report);
   assert.deepEqual([norm, threshold, spike], [5, 2, true]);
+});
+
+describe('through structuredClone, as workers are sent them', () => {
+  test('a report keeps all that it says, the first element that is not finite too', () => {
+    const report = gradReport({ a: f32(1), b: f64(2, NaN), c: f32(Infinity) });
+    const clone = structuredClone(report);
+    assert.deepEqual(clone, { ...report });
+    assert.deepEqual(clone.firstNonfinite, { tensor: 'b', index: 1, value: NaN });
+  });
+});
+
+describe('shares for p beyond which the sum of powers has no digits left', () => {
+  for (const p of [2 ** 39, 2 ** 40, 2 ** 43, 2 ** 47, 2 ** 52, 2 ** 53, 1e300, Infinity]) {
+    test(`p = ${p}: in [0, 1], and adding up to 1`, () => {
+      for (const gradients of [
+        [f32(3), f32(3)],
+        [f32(1, 2, 3), f64(3, 3), f32(1e-30), f64(-3)],
+        [f64(1e300, -1), f32(7)],
+        [f32(0.1), f64(0.1)],
+      ]) {
+        const shares = gradReport(gradients, { normType: p }).tensors.map(({ share }) => share);
+        assert.ok(
+          shares.every((share) => share >= 0 && share <= 1),
+          String(shares),
+        );
+        const sum = shares.reduce((total, share) => total + share, 0);
+        assert.ok(Math.abs(sum - 1) < 1e-4, String(shares));
+      }
+      const equal = gradReport([f32(3), f32(3)], { normType: p }).tensors.map(({ share }) => share);
+      assert.deepEqual(equal, [0.5, 0.5]);
+    });
+  }
 });

@@ -31,9 +31,11 @@ import { checksum, ELEMENTS, emptyState, jsonOf, KIND, TOTALS, VERSION, wordsOf 
  * // In the one that merges:  total.merge(NormAccumulator.fromJSON(event.data));
  */
 export class NormAccumulator {
-  /** @type {number} */
-  #normType;
-  #state = emptyState();
+  // Not private members: proxies that make objects reactive could not reach those.
+  /** @private @type {number} */
+  _normType;
+  /** @private */
+  _state = emptyState();
 
   /**
    * @param {number} [normType]  p: any number > 0, Infinity included; 2 if left out
@@ -42,22 +44,22 @@ export class NormAccumulator {
    */
   constructor(normType = 2) {
     checkNormType(normType);
-    this.#normType = normType;
+    this._normType = normType;
   }
 
   /** p. */
   get normType() {
-    return this.#normType;
+    return this._normType;
   }
 
   /** How many elements were added. */
   get count() {
-    return new Float64Array(this.#state.buffer)[ELEMENTS];
+    return new Float64Array(this._state.buffer)[ELEMENTS];
   }
 
   /** The norm of everything that was added so far; 0 at first. */
   get norm() {
-    return finish(this.#state, this.#normType);
+    return finish(this._state, this._normType);
   }
 
   /**
@@ -69,26 +71,27 @@ export class NormAccumulator {
    *   nothing is added then
    */
   add(gradients) {
-    reduceInto(collect(gradients), this.#normType, this.#state);
+    reduceInto(collect(gradients), this._normType, this._state);
     return this;
   }
 
   /**
    * Adds everything that was added to another one, which stays as it is.
-   * @param {NormAccumulator} other
+   * @param {Pick<NormAccumulator, 'toJSON'>} other  a NormAccumulator, of this copy of the library or of another
    * @returns {this}
    * @throws {TypeError} if it is not a NormAccumulator
    * @throws {RangeError} if its normType is another, or it is full, as for add
    */
   merge(other) {
-    if (!(other instanceof NormAccumulator)) {
+    if (typeof (/** @type {any} */ (other)?.toJSON) !== 'function') {
       const expected = 'a NormAccumulator (make one of a state by NormAccumulator.fromJSON)';
       throw new TypeError(`other is ${describe(other)}; expected ${expected}`);
     }
-    if (other.#normType !== this.#normType) {
-      throw new RangeError(`other.normType is ${other.#normType}; expected ${this.#normType}, as here`);
+    const own = other instanceof NormAccumulator ? other : NormAccumulator.fromJSON(other.toJSON());
+    if (own._normType !== this._normType) {
+      throw new RangeError(`other.normType is ${own._normType}; expected ${this._normType}, as here`);
     }
-    mergeInto(other.#state, this.#normType, this.#state);
+    mergeInto(own._state, this._normType, this._state);
     return this;
   }
 
@@ -97,7 +100,7 @@ export class NormAccumulator {
    * @returns {this}
    */
   reset() {
-    this.#state.set(emptyState());
+    this._state.set(emptyState());
     return this;
   }
 
@@ -112,7 +115,7 @@ export class NormAccumulator {
    * @returns {NormAccumulatorState}
    */
   toJSON() {
-    return jsonOf(this.#state, this.#normType);
+    return jsonOf(this._state, this._normType);
   }
 
   /**
@@ -124,8 +127,8 @@ export class NormAccumulator {
   static fromJSON(state) {
     const given = checkState(state);
     const accumulator = new NormAccumulator(given.normType === 'Infinity' ? Infinity : given.normType);
-    accumulator.#state.set(wordsOf(given));
-    const check = checksum(accumulator.#state, accumulator.#normType);
+    accumulator._state.set(wordsOf(given));
+    const check = checksum(accumulator._state, accumulator._normType);
     if (check !== given.check) throw notAState('check', given.check, `"${check}", which fits the rest`);
     return accumulator;
   }

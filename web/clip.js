@@ -2,15 +2,18 @@
 import { distinctWritable } from './aliases.js';
 import { checkChoice, checkNormType, checkNotNegative, checkOptions } from './arguments.js';
 import { collect, placeOf, tensorName } from './collect.js';
+import { FLOAT64 } from './dtypes.js';
 import { GradientError } from './errors.js';
 import { findNonfinite } from './inspect.js';
-import { GradMonitor } from './monitor.js';
 import { reduceNorm } from './reduce.js';
-import { clamp, fillWithZeros, scale } from './rewrite.js';
+import { clamp, fillWithZeros, scale, scaleTowardZero } from './rewrite.js';
+import { FLOAT_ROOM, needsRoundingTowardZero, roomOfDoubles } from './room.js';
 
 /**
  * @typedef {import('./collect.js').Gradients} Gradients
  * @typedef {import('./collect.js').Tensor} Tensor
+ * @typedef {Pick<import('./monitor.js').GradMonitor, 'update' | 'dryRun'>} Monitor  a GradMonitor, of this copy of the
+ *   library or of another, or what does as it does
  */
 
 /**
@@ -42,12 +45,17 @@ const DEFAULT_EPS = 1e-6;
  *     norm = gradNorm(gradients, normType)
  *     g = g * maxNorm / (norm + eps)   if norm > maxNorm; otherwise nothing is written
  *
+ * Of Float32Arrays and Float64Arrays the norm is at most maxNorm afterwards, as gradNorm measures it, so that clipping again writes
+ * nothing. Rounding may not take it above, so the factor is at most maxNorm / norm * (1 - 3 * 2^-23), where all are
+ * Float64Arrays (1 - 2^-46) if p >= 1 and 2p is whole, else (1 - 2^-38 max(1, 1/p)); and where maxNorm is so small that the roundings of subnormal elements count, those
+ * are rounded toward zero. With halves among them the factor is the formula's, and the norm may end above maxNorm by
+ * what the elements' roundings make: at most 2^-11 of it for float16, 2^-8 for bfloat16, as long as they are normal.
+ *
  * The norm is finite whenever the gradients are and it is not beyond the doubles, so gradients of 1e20, whose
  * float32 squares would overflow, are clipped like any others. Each product is computed in double, then rounded
  * to the nearest value of the element's type, ties to even; for float32 elements the factor itself is first
- * rounded down to a float32, as long as it is a normal one. Afterwards the norm is at most maxNorm, up to the
- * rounding of the elements, as long as maxNorm / norm is a normal double. Elements that are listed twice count
- * twice and are scaled once.
+ * rounded down to a float32, as long as it is a normal one. Elements that are listed twice count twice and are
+ * scaled once.
  *
  * maxNorm = 0 makes every element zero; maxNorm = Infinity never scales. A GradMonitor in the place of maxNorm is
  * told the norm and says what to clip to, Infinity included; in a dry run nothing is ever written.
@@ -59,7 +67,7 @@ const DEFAULT_EPS = 1e-6;
  * const norm = clipGradNorm(model.parameters(), 1);
  *
  * @param {Gradients} gradients  floating-point gradients in any form that gradNorm accepts
- * @param {number | GradMonitor} maxNorm  a number >= 0 or Infinity, or a monitor that has one for every step
+ * @param {number | Monitor} maxNorm  a number >= 0 or Infinity, or a monitor that has one for every step
  * @param {ClipOptions} [options]
  * @returns {number}  the norm before
  * @throws {TypeError} if an argument is of the wrong type, a gradient cannot be written, or two share only a part
@@ -70,7 +78,8 @@ const DEFAULT_EPS = 1e-6;
 export function clipGradNorm(gradients, maxNorm, options = {}) {
   checkOptions('clipGradNorm', options, ['normType', 'eps', 'nonfinite']);
   const { normType = 2, eps = DEFAULT_EPS, nonfinite = 'propagate' } = options;
-  const monitor = maxNorm instanceof GradMonitor ? maxNorm : null;
+  const monitor =
+    typeof (/** @type {any} */ (maxNorm)?.update) === 'function' ? /** @type {Monitor} */ (maxNorm) : null;
   if (monitor === null) checkNotNegative('maxNorm', maxNorm, 'or Infinity, or a GradMonitor');
   checkNormType(normType);
   checkNotNegative('eps', eps, 'and finite');
@@ -79,19 +88,20 @@ export function clipGradNorm(gradients, maxNorm, options = {}) {
   const tensors = collect(gradients);
   const writable = distinctWritable(tensors);
   const norm = reduceNorm(tensors, normType);
-  const limit = monitor?.update(norm).threshold ?? /** @type {number} */ (maxNorm);
+  const limit = monitor === null ? /** @type {number} */ (maxNorm) : thresholdOf(monitor, norm);
   const isFinite = Number.isFinite(norm);
   if (!isFinite && nonfinite === 'throw') throw nonfiniteError(tensors, norm, normType);
   if (monitor?.dryRun) return norm;
-  if (isFinite || nonfinite === 'propagate') scale(writable, coefficient(norm, limit, eps));
+  if (isFinite || nonfinite === 'propagate') scaleToNorm(tensors, writable, norm, limit, { eps, normType });
   else if (nonfinite === 'zero') fillWithZeros(writable);
   return norm;
 }
 
 /**
  * Scales gradients in place whose norm is known already: g = g * clipCoefficient(totalNorm, maxNorm, eps). The
- * second half of clipGradNorm, for those who look at the norm in between or have it from elsewhere; rounded as
- * there. Nothing is written if totalNorm <= maxNorm. A totalNorm that is not finite multiplies as under 'propagate'.
+ * second half of clipGradNorm, for those who look at the norm in between or have it from elsewhere. The factor leaves the
+ * same room for rounding, so of Float32Arrays and Float64Arrays whose norm by gradNorm is totalNorm, for a p >= 1, the norm is at
+ * most maxNorm afterwards. Nothing is written if totalNorm <= maxNorm. A totalNorm that is not finite multiplies as under 'propagate'.
  *
  * @param {Gradients} gradients  as for clipGradNorm
  * @param {number} maxNorm       a number >= 0 or Infinity
@@ -107,7 +117,8 @@ export function clipGradsWithNorm(gradients, maxNorm, totalNorm, options = {}) {
   checkNotNegative('maxNorm', maxNorm, 'or Infinity');
   checkNotNegative('totalNorm', totalNorm, 'or NaN');
   checkNotNegative('eps', eps, 'and finite');
-  scale(distinctWritable(collect(gradients)), coefficient(totalNorm, maxNorm, eps));
+  const tensors = collect(gradients);
+  scaleToNorm(tensors, distinctWritable(tensors), totalNorm, maxNorm, { eps, normType: 2 });
 }
 
 /**
@@ -151,6 +162,44 @@ export function clipGradValue(gradients, clipValue) {
  */
 function coefficient(norm, maxNorm, eps) {
   return norm <= maxNorm || maxNorm === Infinity ? 1 : maxNorm / (norm + eps);
+}
+
+/**
+ * What a monitor, whoever made it, says of a norm.
+ * @param {Monitor} monitor
+ * @param {number} norm
+ */
+function thresholdOf(monitor, norm) {
+  const threshold = monitor.update(norm)?.threshold;
+  checkNotNegative('the threshold of maxNorm.update(norm)', threshold, 'or Infinity');
+  return threshold;
+}
+
+/**
+ * Scales tensors so that their norm, measured again, is not above the limit. Measuring errs by at most b, as gradNorm says, and elements round by u, 2^-24 or 2^-53, so that the norm is at most
+ *
+ *     factor * norm * (1 + b) (1 + u) / (1 - b)
+ *
+ * and a room above 2b + u keeps it below. No room makes up for the roundings of halves: with them it is 0. A factor below the
+ * normal doubles is rounded down.
+ * @param {readonly Tensor[]} tensors
+ * @param {readonly Tensor[]} writable  the distinct ones of these
+ * @param {number} norm
+ * @param {number} limit
+ * @param {{ eps: number, normType: number }} options
+ */
+function scaleToNorm(tensors, writable, norm, limit, { eps, normType }) {
+  const factor = coefficient(norm, limit, eps);
+  const widest = tensors.reduce((dtype, tensor) => Math.max(dtype, tensor.dtype), 0);
+  if (!(factor > 0 && factor < 1) || widest > FLOAT64) return scale(writable, factor);
+  const areDoubles = tensors.every(({ dtype }) => dtype === FLOAT64);
+  const room = areDoubles ? roomOfDoubles(normType) : FLOAT_ROOM;
+  const smallest = areDoubles ? 2 ** -1074 : 2 ** -149;
+  const elements = tensors.reduce((sum, { length }) => sum + length, 0);
+  const rewrite = needsRoundingTowardZero(elements, smallest, limit, normType, room)
+    ? scaleTowardZero
+    : scale;
+  rewrite(writable, Math.max(0, Math.min(factor, (limit / norm) * (1 - room) - 2 ** -1074)));
 }
 
 /**

@@ -4,7 +4,9 @@ import { typedArrayName } from './typed-array.js';
 
 /**
  * Thrown by clipGradNorm under `nonfinite: 'throw'`, before anything is written. Says which element is the first
- * that is not finite; all three are null where every element is, and only their norm is beyond the doubles.
+ * that is not finite; all three are null where every element is, and only their norm is beyond the doubles. structuredClone
+ * and postMessage make a plain Error of it, of whose properties they keep only the message and the `cause`, which has the
+ * same three.
  */
 export class GradientError extends Error {
   /**
@@ -12,7 +14,7 @@ export class GradientError extends Error {
    * @param {{ tensor: string, index: number, value: number } | null} offender
    */
   constructor(message, offender) {
-    super(message);
+    super(message, { cause: offender });
     this.name = 'GradientError';
     /** @type {string | null} the tensor's name, as in a report */
     this.tensor = offender?.tensor ?? null;
@@ -20,6 +22,15 @@ export class GradientError extends Error {
     this.index = offender?.index ?? null;
     /** @type {number | null} NaN, Infinity or -Infinity */
     this.value = offender?.value ?? null;
+  }
+
+  /**
+   * For JSON.stringify, which makes an empty object of any other Error.
+   * @returns {Record<string, unknown>}
+   */
+  toJSON() {
+    const { name, message, tensor, index, value } = this;
+    return { name, message, tensor, index, value: value === null ? null : String(value) };
   }
 }
 

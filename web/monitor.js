@@ -1,5 +1,7 @@
-// web/monitor.js: GradMonitor, which watches the gradient norm from step to step. Pure.
+// web/monitor.js: GradMonitor, which watches the gradient norm from step to step. Pure. Without private members, which proxies
+// that make objects reactive cannot reach.
 import { describe } from './errors.js';
+import { withWords } from './text.js';
 
 /**
  * @typedef {'fixed' | 'percentile' | 'zscore'} MonitorMethod  What sets the threshold.
@@ -23,10 +25,10 @@ import { describe } from './errors.js';
  */
 
 /**
- * @typedef {object} MonitorStep
+ * @typedef {object} MonitorStep  In JSON NaN and Infinity are words; otherwise a plain object.
  * @property {number} norm  the norm that was passed
- * @property {number} mean  of the norms before this one; NaN if there were none
- * @property {number} deviation  the standard deviation of the norms before this one; NaN if there were none
+ * @property {number} mean  of the norms before this one; NaN if there were none but zeros
+ * @property {number} deviation  the standard deviation of the norms before this one; NaN if there were none but zeros
  * @property {number} zScore  (norm - mean) / deviation; 0 if norm equals mean; Infinity or -Infinity if only the
  *   deviation is 0; NaN during warm-up, before any norm, and if norm is not finite
  * @property {number} threshold  what to clip the gradients to at this step; Infinity: do not clip
@@ -39,11 +41,13 @@ import { describe } from './errors.js';
  * @property {1} version
  * @property {Record<string, string | number | boolean>} options  those of the method, Infinity as 'Infinity'
  * @property {number} steps
+ * @property {number} [averaged]  how many norms the averages are of, since they began; steps if left out, as in earlier
+ *   releases
  * @property {number} spikes
  * @property {number} nonfinite
  * @property {number} consecutiveNonfinite
- * @property {number} mean  0 before the first norm
- * @property {number} deviation  0 before the first norm
+ * @property {number} mean  0 if averaged is
+ * @property {number} deviation  0 if averaged is
  * @property {number[]} history  the last norms, oldest first; empty unless the method is 'percentile'
  */
 
@@ -60,6 +64,7 @@ import { describe } from './errors.js';
 const VERSION = 1;
 const METHODS = ['fixed', 'percentile', 'zscore'];
 const MAX_HISTORY = 1e6;
+const NEAR_ZERO = 1e-6;
 
 const DEFAULTS = {
   method: 'zscore',
@@ -147,12 +152,15 @@ const OPTIONS = {
  * a dry run nothing is clipped, so c_t = g_t. With zThreshold = Infinity likewise.
  *
  * The threshold, by `method`:
- * - 'zscore': c_t where z_t > zThreshold, else Infinity. It is the mean where z_t is Infinity, but Infinity while
- *   the mean is 0, for a threshold of 0 would end the training. The averages see only c_t: a norm that jumps by
- *   more than about zThreshold^2 deviations and stays there is clipped from then on.
+ * - 'zscore': c_t where z_t > zThreshold, else Infinity. It is the mean where z_t is Infinity. The averages see only c_t: a
+ *   norm that jumps by more than about zThreshold^2 deviations and stays there is clipped from then on.
  * - 'percentile' (AutoClip): the percentile of the last norms as they were before clipping, g_t included; linear
  *   interpolation, as numpy. Most norms lie above a low percentile and are "spikes" in this sense.
  * - 'fixed': maxNorm.
+ *
+ * No threshold that a monitor finds ends the training. A norm of 0 (no gradient at all) is counted, and changes neither
+ * averages nor history; so does none of the warm-up. A threshold below 1e-6 min(1, g_t) is no limit but tells that the norms
+ * before were near zero: Infinity takes its place. Where c_t is as small, the averages begin anew with g_t, warm-up included.
  *
  * The first `warmUp` finite norms have threshold Infinity, except with 'fixed'. A norm that is NaN or Infinity is
  * counted, and changes neither averages nor history; its threshold is the one in force ('zscore' has none then).
@@ -171,15 +179,22 @@ const OPTIONS = {
  * if (spike) clipGradNorm(gradients, threshold);
  */
 export class GradMonitor {
-  #options;
-  #averages;
-  /** @type {History | undefined} */
-  #history;
-  #spikes = 0;
-  #nonfinite = 0;
-  #consecutiveNonfinite = 0;
-  /** @type {MonitorStep | null} */
-  #last = null;
+  /** @private */
+  _options;
+  /** @private */
+  _averages;
+  /** @private @type {History | undefined} */
+  _history;
+  /** @private */
+  _steps = 0;
+  /** @private */
+  _spikes = 0;
+  /** @private */
+  _nonfinite = 0;
+  /** @private */
+  _consecutiveNonfinite = 0;
+  /** @private @type {MonitorStep | null} */
+  _last = null;
 
   /**
    * @param {MonitorOptions} [options]
@@ -188,43 +203,43 @@ export class GradMonitor {
    */
   constructor(options = {}) {
     check('GradMonitor: options', options, OBJECT);
-    this.#options = readOptions('GradMonitor: option ', options, DEFAULTS);
-    this.#averages = new Averages(this.#options);
-    if (this.#options.method === 'percentile') this.#history = new History(this.#options.history);
+    this._options = readOptions('GradMonitor: option ', options, DEFAULTS);
+    this._averages = new Averages(this._options);
+    if (this._options.method === 'percentile') this._history = new History(this._options.history);
   }
 
   get method() {
-    return this.#options.method;
+    return this._options.method;
   }
 
   /** Whether the averages assume that nobody clips; threshold and spike are told all the same. */
   get dryRun() {
-    return this.#options.dryRun;
+    return this._options.dryRun;
   }
 
   /** How many finite norms there were. */
   get steps() {
-    return this.#averages.count;
+    return this._steps;
   }
 
   /** How many of them were spikes. */
   get spikes() {
-    return this.#spikes;
+    return this._spikes;
   }
 
   /** How many norms were NaN or Infinity. */
   get nonfinite() {
-    return this.#nonfinite;
+    return this._nonfinite;
   }
 
   /** How many of the latest norms were NaN or Infinity, up to the last one and without a finite one between. */
   get consecutiveNonfinite() {
-    return this.#consecutiveNonfinite;
+    return this._consecutiveNonfinite;
   }
 
   /** What update returned last, also to clipGradNorm; null before the first norm and after fromJSON. */
   get last() {
-    return this.#last;
+    return this._last;
   }
 
   /**
@@ -239,47 +254,71 @@ export class GradMonitor {
   update(normOrReport) {
     const norm = normOf(normOrReport);
     const finite = Number.isFinite(norm);
-    if (finite) this.#history?.add(norm);
-    const threshold = this.#thresholdFor(norm);
-    const mean = this.steps === 0 ? NaN : this.#averages.mean;
-    const deviation = this.steps === 0 ? NaN : this.#averages.deviation;
-    const zScore = this.#averages.zScoreOf(norm);
+    if (finite && norm > 0) this._history?.add(norm);
+    const threshold = this._thresholdFor(norm);
+    const mean = this._averages.count === 0 ? NaN : this._averages.mean;
+    const deviation = this._averages.count === 0 ? NaN : this._averages.deviation;
+    const zScore = this._averages.zScoreOf(norm);
     const step = { norm, mean, deviation, zScore, threshold, spike: finite && norm > threshold };
-    this.#last = step;
-    if (finite) this.#countFinite(step);
-    else this.#countNonfinite(norm);
+    Object.defineProperty(step, 'toJSON', { value: () => withWords(step) });
+    this._last = step;
+    if (finite) this._countFinite(step);
+    else this._countNonfinite(norm);
     return step;
   }
 
-  /** @param {number} norm */
-  #thresholdFor(norm) {
-    const { method, maxNorm, percentile, warmUp } = this.#options;
-    if (this.#history === undefined) return method === 'fixed' ? maxNorm : this.#averages.limitFor(norm);
-    return this.steps < warmUp ? Infinity : this.#history.percentile(percentile);
+  /**
+   * @private
+   * @param {number} norm
+   */
+  _thresholdFor(norm) {
+    const { method, maxNorm, percentile, warmUp } = this._options;
+    if (method === 'fixed') return maxNorm;
+    const isWarmingUp = this._averages.count < warmUp;
+    const ofHistory = isWarmingUp ? Infinity : this._history?.percentile(percentile);
+    const threshold = ofHistory ?? this._averages.limitFor(norm);
+    return isNearZero(threshold, norm) ? Infinity : threshold;
   }
 
-  /** @param {MonitorStep} step */
-  #countFinite({ norm, spike }) {
-    const limit = this.dryRun ? Infinity : this.#averages.limitFor(norm);
-    this.#averages.add(Math.min(norm, limit));
-    if (spike) ++this.#spikes;
-    this.#consecutiveNonfinite = 0;
+  /**
+   * @private
+   * @param {MonitorStep} step
+   */
+  _countFinite({ norm, spike }) {
+    if (norm > 0) this._average(norm);
+    ++this._steps;
+    if (spike) ++this._spikes;
+    this._consecutiveNonfinite = 0;
   }
 
-  /** @param {number} norm */
-  #countNonfinite(norm) {
-    const { maxNonfinite } = this.#options;
-    ++this.#nonfinite;
-    if (++this.#consecutiveNonfinite <= maxNonfinite) return;
+  /**
+   * @private
+   * @param {number} norm
+   */
+  _average(norm) {
+    const limit = this._averages.limitFor(norm);
+    const beginsAnew = isNearZero(limit, norm);
+    if (beginsAnew) this._averages.count = 0;
+    this._averages.add(beginsAnew || this.dryRun ? norm : Math.min(norm, limit));
+  }
+
+  /**
+   * @private
+   * @param {number} norm
+   */
+  _countNonfinite(norm) {
+    const { maxNonfinite } = this._options;
+    ++this._nonfinite;
+    if (++this._consecutiveNonfinite <= maxNonfinite) return;
     throw new Error(
-      `GradMonitor: the gradient norm is ${norm}; not finite in a row: ${this.#consecutiveNonfinite}, ` +
+      `GradMonitor: the gradient norm is ${norm}; not finite in a row: ${this._consecutiveNonfinite}, ` +
         `expected at most ${maxNonfinite} (option maxNonfinite)`,
     );
   }
 
   /** For the console of Node.js. */
   [Symbol.for('nodejs.util.inspect.custom')]() {
-    return { ...this.toJSON(), history: this.#history?.toArray().length ?? 0 };
+    return { ...this.toJSON(), history: this._history?.toArray().length ?? 0 };
   }
 
   /**
@@ -290,14 +329,15 @@ export class GradMonitor {
     return {
       gradnorm: 'monitor',
       version: VERSION,
-      options: encodeOptions(this.#options),
+      options: encodeOptions(this._options),
       steps: this.steps,
-      spikes: this.#spikes,
-      nonfinite: this.#nonfinite,
-      consecutiveNonfinite: this.#consecutiveNonfinite,
-      mean: this.#averages.mean,
-      deviation: this.#averages.deviation,
-      history: this.#history?.toArray() ?? [],
+      averaged: this._averages.count,
+      spikes: this._spikes,
+      nonfinite: this._nonfinite,
+      consecutiveNonfinite: this._consecutiveNonfinite,
+      mean: this._averages.mean,
+      deviation: this._averages.deviation,
+      history: this._history?.toArray() ?? [],
     };
   }
 
@@ -315,27 +355,31 @@ export class GradMonitor {
     check(`${place}version`, version, exactly(VERSION));
     const decoded = decodeOptions(check(`${place}options`, options, OBJECT));
     const monitor = new GradMonitor(readOptions(`${place}options.`, decoded, {}));
-    monitor.#averages.count = check(`${place}steps`, steps, COUNT);
-    const statistic = steps === 0 ? exactly(0) : FINITE_NORM;
-    monitor.#averages.mean = check(`${place}mean`, rest.mean, statistic);
-    monitor.#averages.deviation = check(`${place}deviation`, rest.deviation, statistic);
-    monitor.#spikes = check(`${place}spikes`, rest.spikes, countUpTo(steps, 'steps'));
-    monitor.#nonfinite = check(`${place}nonfinite`, rest.nonfinite, COUNT);
+    monitor._steps = check(`${place}steps`, steps, COUNT);
+    const averaged = check(`${place}averaged`, rest.averaged ?? steps, countUpTo(steps, 'steps'));
+    monitor._averages.count = averaged;
+    const statistic = averaged === 0 ? exactly(0) : FINITE_NORM;
+    monitor._averages.mean = check(`${place}mean`, rest.mean, statistic);
+    monitor._averages.deviation = check(`${place}deviation`, rest.deviation, statistic);
+    monitor._spikes = check(`${place}spikes`, rest.spikes, countUpTo(steps, 'steps'));
+    monitor._nonfinite = check(`${place}nonfinite`, rest.nonfinite, COUNT);
     const atMost = countUpTo(rest.nonfinite, 'nonfinite');
-    monitor.#consecutiveNonfinite = check(`${place}consecutiveNonfinite`, rest.consecutiveNonfinite, atMost);
-    monitor.#restoreHistory(`${place}history`, rest.history);
+    monitor._consecutiveNonfinite = check(`${place}consecutiveNonfinite`, rest.consecutiveNonfinite, atMost);
+    monitor._restoreHistory(`${place}history`, rest.history);
     return monitor;
   }
 
   /**
+   * @private
    * @param {string} place
    * @param {unknown} norms
    */
-  #restoreHistory(place, norms) {
+  _restoreHistory(place, norms) {
     const list = check(place, norms, ARRAY);
-    const length = this.#history === undefined ? 0 : Math.min(this.steps, this.#options.history);
-    check(`${place}.length`, list.length, exactly(length));
-    for (let i = 0; i < length; ++i) this.#history?.add(check(`${place}[${i}]`, list[i], FINITE_NORM));
+    const bound = this._history === undefined ? 0 : this._options.history;
+    const [least, most] = [this._averages.count, this.steps].map((count) => Math.min(count, bound));
+    check(`${place}.length`, list.length, countBetween(least, most));
+    for (let i = 0; i < list.length; ++i) this._history?.add(check(`${place}[${i}]`, list[i], FINITE_NORM));
   }
 }
 
@@ -344,15 +388,18 @@ class Averages {
   count = 0;
   mean = 0;
   deviation = 0;
-  #alpha;
-  #zThreshold;
-  #warmUp;
+  /** @private */
+  _alpha;
+  /** @private */
+  _zThreshold;
+  /** @private */
+  _warmUp;
 
   /** @param {Settings} options */
   constructor({ alpha, zThreshold, warmUp }) {
-    this.#alpha = alpha;
-    this.#zThreshold = zThreshold;
-    this.#warmUp = Math.max(1, warmUp);
+    this._alpha = alpha;
+    this._zThreshold = zThreshold;
+    this._warmUp = Math.max(1, warmUp);
   }
 
   /**
@@ -366,8 +413,9 @@ class Averages {
    * @param {number} norm
    */
   add(norm) {
-    const warmingUp = ++this.count <= this.#warmUp;
-    const weight = warmingUp ? 1 / this.count : 1 - this.#alpha;
+    if (this.count === 0) this.mean = this.deviation = 0;
+    const warmingUp = ++this.count <= this._warmUp;
+    const weight = warmingUp ? 1 / this.count : 1 - this._alpha;
     const distance = norm - this.mean;
     const kept = 1 - weight;
     this.mean += weight * distance;
@@ -376,7 +424,7 @@ class Averages {
 
   /** @param {number} norm */
   zScoreOf(norm) {
-    if (this.count < this.#warmUp || !Number.isFinite(norm)) return NaN;
+    if (this.count < this._warmUp || !Number.isFinite(norm)) return NaN;
     return norm === this.mean ? 0 : (norm - this.mean) / this.deviation;
   }
 
@@ -386,23 +434,27 @@ class Averages {
    */
   limitFor(norm) {
     const zScore = this.zScoreOf(norm);
-    if (!(zScore > this.#zThreshold) || this.mean === 0) return Infinity;
+    if (!(zScore > this._zThreshold)) return Infinity;
     // In this order nothing overflows: the quotient is less than 1 and the product less than norm - mean.
-    return this.mean + (this.#zThreshold / zScore) * (this.#zThreshold * this.deviation);
+    return this.mean + (this._zThreshold / zScore) * (this._zThreshold * this.deviation);
   }
 }
 
 /** The last norms, in the order of their arrival and sorted. */
 class History {
-  #arrived;
-  #sorted;
-  #count = 0;
-  #oldest = 0;
+  /** @private */
+  _arrived;
+  /** @private */
+  _sorted;
+  /** @private */
+  _count = 0;
+  /** @private */
+  _oldest = 0;
 
   /** @param {number} bound */
   constructor(bound) {
-    this.#arrived = new Float64Array(bound);
-    this.#sorted = new Float64Array(bound);
+    this._arrived = new Float64Array(bound);
+    this._sorted = new Float64Array(bound);
   }
 
   /**
@@ -410,15 +462,15 @@ class History {
    * @param {number} norm
    */
   add(norm) {
-    const sorted = this.#sorted;
-    const rank = this.#rankOf(norm);
-    const full = this.#count === sorted.length;
-    const free = full ? this.#rankOf(this.#arrived[this.#oldest]) : this.#count++;
+    const sorted = this._sorted;
+    const rank = this._rankOf(norm);
+    const full = this._count === sorted.length;
+    const free = full ? this._rankOf(this._arrived[this._oldest]) : this._count++;
     if (free < rank) sorted.copyWithin(free, free + 1, rank);
     else sorted.copyWithin(rank + 1, rank, free);
     sorted[free < rank ? rank - 1 : rank] = norm;
-    this.#arrived[full ? this.#oldest : this.#count - 1] = norm;
-    if (full) this.#oldest = (this.#oldest + 1) % sorted.length;
+    this._arrived[full ? this._oldest : this._count - 1] = norm;
+    if (full) this._oldest = (this._oldest + 1) % sorted.length;
   }
 
   /**
@@ -426,11 +478,11 @@ class History {
    * @param {number} percentile
    */
   percentile(percentile) {
-    if (this.#count === 0) return Infinity;
-    const position = (this.#count - 1) * (percentile / 100);
+    if (this._count === 0) return Infinity;
+    const position = (this._count - 1) * (percentile / 100);
     const index = Math.floor(position);
-    const below = this.#sorted[index];
-    const above = this.#sorted[Math.min(index + 1, this.#count - 1)];
+    const below = this._sorted[index];
+    const above = this._sorted[Math.min(index + 1, this._count - 1)];
     const fraction = position - index;
     if (fraction < 0.5) return below + (above - below) * fraction;
     return above - (above - below) * (1 - fraction);
@@ -438,24 +490,34 @@ class History {
 
   /** Oldest first. */
   toArray() {
-    const norms = this.#arrived.subarray(0, this.#count);
-    return [...norms.subarray(this.#oldest), ...norms.subarray(0, this.#oldest)];
+    const norms = this._arrived.subarray(0, this._count);
+    return [...norms.subarray(this._oldest), ...norms.subarray(0, this._oldest)];
   }
 
   /**
    * How many norms are less than this one.
+   * @private
    * @param {number} norm
    */
-  #rankOf(norm) {
+  _rankOf(norm) {
     let low = 0;
-    let high = this.#count;
+    let high = this._count;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.#sorted[middle] < norm) low = middle + 1;
+      if (this._sorted[middle] < norm) low = middle + 1;
       else high = middle;
     }
     return low;
   }
+}
+
+/**
+ * Whether a limit would leave next to nothing of a norm, and is next to nothing itself.
+ * @param {number} limit
+ * @param {number} norm
+ */
+function isNearZero(limit, norm) {
+  return limit < NEAR_ZERO * Math.min(1, norm);
 }
 
 /**
@@ -552,6 +614,17 @@ function exactly(value) {
 function countUpTo(limit, name) {
   const expected = `an integer from 0 to ${limit} (${name})`;
   return { type: 'number', accepts: (x) => COUNT.accepts(x) && x <= limit, expected };
+}
+
+/**
+ * @param {number} least
+ * @param {number} most
+ * @returns {Rule}
+ */
+function countBetween(least, most) {
+  if (least === most) return exactly(most);
+  const expected = `an integer from ${least} to ${most}`;
+  return { type: 'number', accepts: (x) => x >= least && x <= most, expected };
 }
 
 /**

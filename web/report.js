@@ -3,7 +3,7 @@ import { checkNormType, checkOptions } from './arguments.js';
 import { collect, tensorName } from './collect.js';
 import { DTYPE_NAMES } from './dtypes.js';
 import { inspect, valueAt } from './inspect.js';
-import { alignColumns, formatCount, formatNumber, formatShare } from './text.js';
+import { alignColumns, formatCount, formatNumber, formatShare, withWords } from './text.js';
 
 /**
  * @typedef {import('./collect.js').Gradients} Gradients
@@ -28,7 +28,7 @@ import { alignColumns, formatCount, formatNumber, formatShare } from './text.js'
  * @property {number} elements
  * @property {number} norm      the p-norm of this tensor alone
  * @property {number} share     of the sum of p-th powers, in [0, 1]; all add up to 1, but are 0 if the norm is 0 and
- *   NaN if an element is not finite. For p = Infinity, whose norm is one element's, those who have it share alike
+ *   NaN if an element is not finite. For p from 2^40 on, where one element is all of the norm, those who have it share alike
  * @property {number} max       the largest magnitude of the finite elements
  * @property {number} meanAbs   the mean magnitude of the finite elements
  * @property {number} zeros     how many elements are 0 or -0
@@ -47,6 +47,8 @@ import { alignColumns, formatCount, formatNumber, formatShare } from './text.js'
 // A console shows about this many rows; more are cut to those that matter.
 const MOST_ROWS = 40;
 const MOST_NONFINITE = 10;
+// From here on sums of powers lose their digits: two floats beside each other differ by exp(2^16) in their powers.
+const MAXIMUM_FROM = 2 ** 40;
 const HEADERS = ['tensor', 'dtype', 'elements', 'norm', 'share', 'max', 'mean |g|', 'zeros', 'NaN', 'inf'];
 
 /**
@@ -60,7 +62,8 @@ export class GradReport {
    * @param {readonly TensorSummary[]} rows  in the order of reading
    */
   constructor(normType, total, rows) {
-    const shareOf = total.mantissa === 0 ? sharesOfMaximum(total, rows) : sharesOfSum(total);
+    const isMaximum = total.mantissa === 0 || normType >= MAXIMUM_FROM;
+    const shareOf = isMaximum ? sharesOfMaximum(total, rows) : sharesOfSum(total);
 
     /** The p-norm of all: gradNorm, bit for bit. @readonly */
     this.norm = total.norm;
@@ -82,14 +85,8 @@ export class GradReport {
     this.tensors = rows.map((row) => reportOf(row, shareOf(row.summary)));
     /** The first element that is not finite of each tensor that has one. @readonly @type {readonly Nonfinite[]} */
     this.nonfinite = rows.flatMap(nonfiniteOf);
-  }
-
-  /**
-   * The first element that is not finite, or null if all are.
-   * @returns {Nonfinite | null}
-   */
-  get firstNonfinite() {
-    return this.nonfinite[0] ?? null;
+    /** The first element that is not finite, or null if all are. @readonly @type {Nonfinite | null} */
+    this.firstNonfinite = this.nonfinite[0] ?? null;
   }
 
   /**
@@ -172,17 +169,17 @@ function sharesOfSum(total) {
 }
 
 /**
- * There is no sum for p = Infinity, or so large that it might be: those who have the largest magnitude share
+ * There is no sum for p = Infinity, nor a good one for p so large that it might be: those who have the largest magnitude share
  * alike. With nothing but zeros, every share is 0.
  * @param {Summary} total
  * @param {readonly TensorSummary[]} rows
  * @returns {(summary: Summary) => number}
  */
 function sharesOfMaximum(total, rows) {
-  if (!Number.isFinite(total.norm)) return () => NaN;
-  if (total.norm === 0) return () => 0;
-  const count = rows.filter(({ summary }) => summary.norm === total.norm).length;
-  return ({ norm }) => (norm === total.norm ? 1 / count : 0);
+  if (total.nan + total.inf > 0) return () => NaN;
+  if (total.max === 0) return () => 0;
+  const count = rows.filter(({ summary }) => summary.max === total.max).length;
+  return ({ max }) => (max === total.max ? 1 / count : 0);
 }
 
 /**
@@ -265,15 +262,4 @@ function cellsOf({ name, dtype, elements, norm, share, max, meanAbs, zeros, nan,
     formatCount(nan),
     formatCount(inf),
   ];
-}
-
-/**
- * @param {unknown} value
- * @returns {unknown}
- */
-function withWords(value) {
-  if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
-  if (Array.isArray(value)) return value.map(withWords);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, withWords(item)]));
 }

@@ -26,6 +26,25 @@ export function scale(tensors, factor) {
 }
 
 /**
+ * As scale, but of products that are no normal numbers of the type the fraction is cut off.
+ * @param {readonly Tensor[]} tensors  of float32 or float64
+ * @param {number} factor
+ */
+export function scaleTowardZero(tensors, factor) {
+  // So far up that no product that is subnormal as it is stored is rounded as it is compared.
+  const lift = 2 ** 200;
+  const lifted = factor * lift;
+  for (const { array, dtype, length } of tensors) {
+    const unit = dtype === FLOAT32 ? 2 ** -149 : 2 ** -1074;
+    for (let i = 0; i < length; ++i) {
+      const exact = array[i] * lifted;
+      array[i] *= factor;
+      if (Math.abs(array[i]) * lift > Math.abs(exact)) array[i] -= Math.sign(exact) * unit;
+    }
+  }
+}
+
+/**
  * g = min(max(g, -limit), limit) for every element, with the limit rounded as the elements are. NaN stays NaN.
  * @param {readonly Tensor[]} tensors
  * @param {number} limit

@@ -37,3 +37,15 @@ export function formatNumber(value) {
 export function formatShare(share) {
   return Number.isFinite(share) ? `${(100 * share).toFixed(1)} %` : String(share);
 }
+
+/**
+ * A value as JSON can hold it: NaN and the infinities as words.
+ * @param {unknown} value
+ * @returns {unknown}
+ */
+export function withWords(value) {
+  if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
+  if (Array.isArray(value)) return value.map(withWords);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, withWords(item)]));
+}

@@ -13,12 +13,16 @@ import {
 } from './constants.js';
 import { LOGARITHM, PARAMETERS, repeat, switchOver, WIDEN_HALF } from './wgsl.js';
 
-/** What the rewriting does, in the result: nothing, multiply, or fill with +0, NaN or zeros of the old signs. */
+/**
+ * What the rewriting does, in the result: nothing, multiply, fill with +0, NaN or zeros of the old signs, or multiply and round
+ * toward zero.
+ */
 const MODE_KEEP = 0;
 const MODE_SCALE = 1;
 const MODE_ZERO = 2;
 const MODE_NAN = 3;
 const MODE_SIGNED_ZERO = 4;
+const MODE_SCALE_DOWN = 5;
 // Where it stands in the result, behind the total's words that are used, and the coefficient's 24 bits and exponent.
 const MODE_AT = RESULT_WORDS - 3;
 
@@ -190,7 +194,8 @@ fn decide() {
   var norm = nothing;
   if (largest != 0u) { norm = normOfTotal(largest); }
   let maxNorm = Number(parameters.maxNormMantissa, parameters.maxNormExponent);
-  if (isUnlimited || !isLarger(norm, maxNorm)) {
+  ${kind === 'real' ? REAL_NORM_AT_MOST : 'let most = norm;'}
+  if (isUnlimited || !isLarger(most, maxNorm)) {
     finish(0u, floatBits(norm), one, ${MODE_KEEP}u, nothing);
     return;
   }
@@ -198,12 +203,20 @@ fn decide() {
     finish(${FLAG_CLIPPED}u, floatBits(norm), 0u, ${MODE_SIGNED_ZERO}u, nothing);
     return;
   }
-  let eps = Number(parameters.epsMantissa, parameters.epsExponent);
+  // What is added leaves room for the errors of both measurements and the rounding of elements, as web/clip.js does: 2 * 2^-23 + 2^-24 at
+  // most; for real p 2^-18 + 4e-6 + 2^-24.
+  var eps = Number(parameters.epsMantissa, parameters.epsExponent);
+  let room = Number(norm.m, norm.e - ${kind === 'real' ? 16 : 21});
+  if ((parameters.policy & 8u) != 0u && isLarger(room, eps)) { eps = room; }
   let factor = quotientRoundedDown(maxNorm, sumRoundedUp(norm, eps));
-  finish(${FLAG_CLIPPED}u, floatBits(norm), floatBits(factor), ${MODE_SCALE}u, factor);
+  let mode = select(${MODE_SCALE}u, ${MODE_SCALE_DOWN}u, (parameters.policy & 16u) != 0u);
+  finish(${FLAG_CLIPPED}u, floatBits(norm), floatBits(factor), mode, factor);
 }
 `;
 }
+
+// A root that is cut short must not let a norm pass that is above the limit.
+const REAL_NORM_AT_MOST = `let most = sumRoundedUp(norm, Number(norm.m, norm.e - 18));`;
 
 const NORMS = {
   maximum: `
@@ -263,7 +276,7 @@ fn normOfTotal(largest: u32) -> Number {
 };
 
 /**
- * Rewrites the elements of jobs in place: 'scale' as the result says, g * coefficient rounded to nearest even;
+ * Rewrites the elements of jobs in place: 'scale' as the result says, g * coefficient rounded to nearest even or toward zero;
  * 'clamp' to the limits of the parameters. Whole words are written, so two jobs of one dispatch never share one.
  * @param {'scale' | 'clamp'} verb
  * @param {number} slots
@@ -381,7 +394,7 @@ fn rewritten(bits: u32, dtype: u32) -> u32 {
   let kept = select(upper >> (shift & 31u), 0u, shift == 32u);
   let cut = select(upper & ((1u << (shift & 31u)) - 1u), upper, shift == 32u);
   let half = 1u << (shift - 1u);
-  let roundUp = cut > half || (cut == half && (kept & 1u) != 0u);
+  let roundUp = mode != ${MODE_SCALE_DOWN}u && (cut > half || (cut == half && (kept & 1u) != 0u));
   return sign | ((u32(max(binade - smallest, 0)) << (width - 1u)) + kept + select(0u, 1u, roundUp));
 }
 `;

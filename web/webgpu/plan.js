@@ -1,6 +1,7 @@
 // web/webgpu/plan.js: GpuPlan, the verbs of the API for a fixed list of tensors in buffers. Encodes what web/webgpu/work.js
 // prepared, and gives what comes back to the core.
 import { checkChoice, checkNormType, checkNotNegative } from '../arguments.js';
+import { FLOAT32 } from '../dtypes.js';
 import { GradientError, gradReport, NormAccumulator } from '../index.js';
 import { checkEncoder, checkKind, checkOptions } from './arguments.js';
 import {
@@ -78,6 +79,8 @@ export class GpuPlan {
   #tensors;
   #ranges;
   #elements;
+  /** As #elements, but 0 where there are halves. */
+  #floats;
   #result;
   #ring;
   #measuring;
@@ -104,6 +107,7 @@ export class GpuPlan {
     this.#tensors = tensors;
     this.#ranges = tensors.filter(({ length }) => length > 0);
     this.#elements = tensors.reduce((sum, { length }) => sum + length, 0);
+    this.#floats = this.#ranges.every(({ dtype }) => dtype === FLOAT32) ? this.#elements : 0;
     const { device } = context;
     this.#result = device.createBuffer({
       label: 'gradnorm result',
@@ -162,8 +166,13 @@ export class GpuPlan {
    *
    *     g = g * maxNorm / (norm + eps)   if norm > maxNorm; otherwise nothing is written
    *
+   * Of float32 tensors the norm is at most maxNorm afterwards, as gradNorm measures it: the coefficient is at most
+   * maxNorm / norm * (1 - 2^-21) for p = 1, 2, 3, 4 and Infinity, (1 - 2^-16) for other p, and where maxNorm is so small that
+   * the roundings of subnormal elements count, products are rounded toward zero. With halves among them nothing is taken off.
+   * Norms are compared with maxNorm within 2^-31; for other p one that is less than 2^-17 below counts as above.
+   *
    * The coefficient is a float32 rounded down, of a norm within 2^-24 (p = 1, 2, 3, 4, Infinity; other p: 2^-18); each
-   * product is exact and rounded once to nearest even, subnormals included. The same bits on every device for
+   * product is exact and otherwise rounded once to nearest even, subnormals included. The same bits on every device for
    * p = 1, 2 and Infinity.
    * @param {number} maxNorm  a number >= 0 or Infinity
    * @param {GpuClipOptions} [options]
@@ -189,7 +198,10 @@ export class GpuPlan {
       'gradnorm clipGradNorm',
       slot,
       (pass) => {
-        this.#writeParameters(slot, parametersOf({ normType, maxNorm, eps, nonfinite, step: number }));
+        this.#writeParameters(
+          slot,
+          parametersOf({ normType, maxNorm, eps, nonfinite, floats: this.#floats, step: number }),
+        );
         this.#measuring.encode(pass, kind, slot.parameterGroup);
         this.#measuring.encodeDecision(pass, kind, slot.parameterGroup);
         if (maxNorm !== Infinity || POLICIES[nonfinite] === POLICIES.zero) rewriting.encodeScale(pass);

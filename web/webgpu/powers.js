@@ -1,4 +1,5 @@
 // web/webgpu/powers.js: which shader a power needs, and the parameters of a step as the shaders read them. Pure.
+import { needsRoundingTowardZero } from '../room.js';
 import { BINADES, LOWEST_BINADE, PARAMETER_BYTES, PARAMETER_WORDS } from './constants.js';
 
 /** @typedef {import('./reduce-shader.js').ReduceKind} ReduceKind */
@@ -12,6 +13,10 @@ export const LARGEST_REAL_POWER = 64;
 /** What to do when the norm is not finite, as the shaders see it. */
 export const POLICIES = { propagate: 0, skip: 2, throw: 2, zero: 4 };
 const UNLIMITED = 1;
+const ROOM = 8;
+const TOWARD_ZERO = 16;
+// At most the room that the shaders leave.
+const LEAST_ROOM = 2 ** -22;
 
 /** @type {Map<number, ReduceKind>} */
 const KINDS = new Map([
@@ -38,6 +43,7 @@ export function kindOf(normType) {
  * @property {number} [eps]
  * @property {keyof typeof POLICIES} [nonfinite]
  * @property {number} [clipValue]
+ * @property {number} [floats]  how many elements there are, if all are float32, for which clipping leaves room
  * @property {number} [step]  its number, which comes back with the result
  */
 
@@ -52,6 +58,7 @@ export function parametersOf({
   eps = 0,
   nonfinite = 'propagate',
   clipValue = Infinity,
+  floats: count = 0,
   step = 0,
 }) {
   const isReal = kindOf(normType) === 'real';
@@ -60,7 +67,12 @@ export function parametersOf({
   const floats = new Float32Array(buffer);
   words.set(mantissaAndExponent(maxNorm), 0);
   words.set(mantissaAndExponent(eps), 2);
-  words[4] = POLICIES[nonfinite] | (maxNorm === Infinity ? UNLIMITED : 0);
+  const towardZero = needsRoundingTowardZero(count, 2 ** -149, maxNorm, normType, LEAST_ROOM);
+  words[4] =
+    POLICIES[nonfinite] |
+    (maxNorm === Infinity ? UNLIMITED : 0) |
+    (count > 0 ? ROOM : 0) |
+    (count > 0 && towardZero ? TOWARD_ZERO : 0);
   words[12] = step;
   if (isReal) writePower(words, floats, normType);
   words.set([bitsOf(clipValue), halfBitsOf(clipValue, 11, -14), halfBitsOf(clipValue, 8, -126)], 8);
