@@ -2,7 +2,9 @@
 #include "health.hpp"
 
 #include <cmath>
+#include <limits>
 
+#include "bits.hpp"
 #include "kernels.hpp"
 
 namespace gradnorm {
@@ -24,37 +26,62 @@ void Health::inspect(const T* x, size_t count) {
 
 template <class T>
 void Health::inspect_block(const T* x, size_t count) {
+  const double before = elements_;
+  elements_ += static_cast<double>(count);
   HealthLeaf<T> leaf;
-  const double sum = sum_block(x, count, leaf);
+  // One that starts with no finite number needs no sum to tell that it is not ordinary.
+  const double sum = std::isfinite(x[0]) ? sum_block(x, count, leaf) : x[0];
   const bool is_ordinary = sum >= kSmallMagnitude && sum <= kLargeMagnitude;
   if (is_ordinary) {
     magnitudes_.note_magnitude(largest_lane(leaf.largest));
     magnitudes_.add({sum, 0});
-  } else if (sum != 0) {
-    inspect_one_by_one(x, count);
+    // Most whole blocks of most gradients have no zero, which the smallest magnitude tells at half
+    // the cost; the padding of a last block counts as some.
+    if (!leaf.has_zero()) return;
   }
-  // Most whole blocks of most gradients have none, which the smallest magnitude tells at half the
-  // cost; the padding of a last block counts as some.
-  if (!is_ordinary || leaf.has_zero()) zeros_ += static_cast<double>(count_zeros(x, count));
-  elements_ += static_cast<double>(count);
+  if (sum == 0) {
+    zeros_ += static_cast<double>(count);
+    return;
+  }
+  using Integer = decltype(largest_bits(x, count));
+  const size_t nonfinite = is_ordinary ? 0 : count_nonfinite(x, count, before);
+  if (nonfinite == count) return;
+  const size_t zeros = count - count_above(Integer{0}, x, count);
+  zeros_ += static_cast<double>(zeros);
+  if (!is_ordinary && zeros + nonfinite < count) add_one_by_one(x, count);
 }
 
-// With NaN, infinity, or magnitudes whose sum is near the ends of the range.
-void Health::inspect_one_by_one(const float* x, size_t count) {
+// Of a block whose first element has the position `before`.
+template <class T>
+size_t Health::count_nonfinite(const T* x, size_t count, double before) {
+  constexpr T kInfinity = std::numeric_limits<T>::infinity();
+  constexpr auto kInfinityBits = bits_as<decltype(largest_bits(x, count))>(kInfinity);
+  const size_t nonfinite = count_above(kInfinityBits - 1, x, count);
+  if (nonfinite == 0) return 0;
+  const size_t nans = count_above(kInfinityBits, x, count);
+  nans_ += static_cast<double>(nans);
+  infinities_ += static_cast<double>(nonfinite - nans);
+  if (first_nonfinite_ < 0) {
+    const T* first = x;
+    while (std::isfinite(*first)) ++first;
+    first_nonfinite_ = before + static_cast<double>(first - x);
+  }
+  return nonfinite;
+}
+
+// The finite magnitudes of a block in which others are not finite, or whose sum is near the ends of
+// the range.
+void Health::add_one_by_one(const float* x, size_t count) {
   alignas(16) double widened[kBlockElements];
   widen_block(x, count, widened);
-  inspect_one_by_one(widened, count);
+  add_one_by_one(widened, count);
 }
 
-void Health::inspect_one_by_one(const double* x, size_t count) {
+void Health::add_one_by_one(const double* x, size_t count) {
   double small = 0, medium = 0, large = 0;
   for (size_t i = 0; i < count; ++i) {
     const double magnitude = std::fabs(x[i]);
-    if (!std::isfinite(magnitude)) {
-      ++(std::isnan(magnitude) ? nans_ : infinities_);
-      if (first_nonfinite_ < 0) first_nonfinite_ = elements_ + static_cast<double>(i);
-      continue;
-    }
+    if (!std::isfinite(magnitude)) continue;
     magnitudes_.note_magnitude(magnitude);
     if (magnitude < kSmallMagnitude) {
       small += magnitude * 0x1p256;

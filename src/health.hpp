@@ -32,8 +32,10 @@ class Health {
  private:
   template <class T>
   void inspect_block(const T* x, size_t count);
-  void inspect_one_by_one(const float* x, size_t count);
-  void inspect_one_by_one(const double* x, size_t count);
+  template <class T>
+  size_t count_nonfinite(const T* x, size_t count, double before);
+  void add_one_by_one(const float* x, size_t count);
+  void add_one_by_one(const double* x, size_t count);
 
   Partial magnitudes_;
   double elements_ = 0;

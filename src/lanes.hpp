@@ -144,7 +144,8 @@ inline I64x2 operator&(I64x2 a, I64x2 b) { return {wasm_v128_and(a.v, b.v)}; }
 inline I64x2 operator|(I64x2 a, I64x2 b) { return {wasm_v128_or(a.v, b.v)}; }
 inline I64x2 shift_right_52(I64x2 a) { return {wasm_u64x2_shr(a.v, 52)}; }
 inline I64x2 shift_left_52(I64x2 a) { return {wasm_i64x2_shl(a.v, 52)}; }
-// -1 in the lanes that are zero, 0 elsewhere.
+// -1 in the lanes where it is true, 0 elsewhere.
+inline I64x2 greater_mask(I64x2 a, I64x2 b) { return {wasm_i64x2_gt(a.v, b.v)}; }
 // All bits where a lane is 0 or -0.
 inline I64x2 zero_mask(F64x2 a) { return {wasm_f64x2_eq(a.v, wasm_f64x2_splat(0))}; }
 inline int64_t sum_of_lanes(I64x2 a) {
@@ -380,8 +381,9 @@ template <int kBits>
 inline I32x4 shift_right(I32x4 a) {
   return each(a, a, [](int32_t x, int32_t) { return static_cast<uint32_t>(x) >> kBits; });
 }
-inline I32x4 greater_mask(I32x4 a, I32x4 b) {
-  return each(a, b, [](int32_t x, int32_t y) { return x > y ? -1 : 0; });
+template <class T, int kLanes>
+inline Lanes<T, kLanes> greater_mask(Lanes<T, kLanes> a, Lanes<T, kLanes> b) {
+  return each(a, b, [](T x, T y) { return x > y ? -1 : 0; });
 }
 inline I32x4 where_less(I32x4 x, I32x4 y, I32x4 a, I32x4 b) {
   I32x4 result;

@@ -33,15 +33,20 @@ constexpr double kShortPrecisionUpTo = 64.0;
 constexpr double kSmallestSafeSum = 0x1p-960;
 // The same for squares in float32: 2^12 terms, each off by at most 2^-150, against 2^-88.
 constexpr double kSmallestSafeFloatSquares = 0x1p-88;
-// Sums of float32 magnitudes do not underflow: anything but zero is safe.
-constexpr double kSmallestSafeFloatSum = 0x1p-149;
 // Below this the square of a float32 is subnormal as a float32, and many processors take a hundred
 // times as long for such a product.
 constexpr float kSmallestSquarable = 0x1p-63f;
 
-// Whether a sum is finite and large enough not to be spoilt by underflow. False for NaN.
-bool is_safe(double sum, double smallest) {
-  return sum >= smallest && sum <= std::numeric_limits<double>::max();
+// Adds a sum of powers if it is finite and large enough not to be spoilt by underflow. Where it is
+// NaN an element is, and there is no more to know.
+bool add_if_safe(double sum, double smallest, Partial& partial) {
+  if (std::isnan(sum)) {
+    partial.note_nan();
+    return true;
+  }
+  if (sum < smallest || sum > std::numeric_limits<double>::max()) return false;
+  partial.add({sum, 0});
+  return true;
 }
 
 // Looks at a block's magnitudes. Returns the largest if it is positive and finite; otherwise notes
@@ -57,8 +62,28 @@ template <class T>
     partial.note_infinity();
     return 0;
   }
-  partial.note_magnitude(maximum);
   return maximum;
+}
+
+// Whether a block needed no sum: one of zeros, as frozen layers and unused rows have them, or one
+// in which only the kind of what is not finite matters. Both ends have to look like it, so that
+// blocks with some zeros seldom pay for more than their sum.
+template <class T>
+bool reduce_without_sum(const T* x, size_t count, Partial& partial) {
+  const auto is_ordinary = [](T element) { return element != 0 && std::isfinite(element); };
+  if (is_ordinary(x[0]) || is_ordinary(x[count - 1])) return false;
+  return finite_maximum(x, count, partial) == 0;
+}
+
+// Adds powers of floats that are normal and finite as doubles, with their sum: where that is
+// infinite an element is.
+template <class Power>
+void add_powers(const float* x, size_t count, Partial& partial) {
+  if (!add_if_safe(sum_block(x, count, PowerLeaf<Power>{}), 0, partial)) partial.note_infinity();
+}
+
+double sum_of_float_squares(const float* x, size_t count) {
+  return count <= kShort ? sum_short_squares(x, count) : sum_block(x, count, FloatSquareLeaf{});
 }
 
 // a * b = high + low exactly (Dekker 1971, doi:10.1007/BF01397083), for |a|, |b| < 2^900.
@@ -133,11 +158,12 @@ void Norm::reduce_block(const float* x, size_t count, Partial& partial) const {
 
 void Norm::reduce_block(const double* x, size_t count, Partial& partial) const {
   if (kind_ != Kind::kMaximum && kind_ != Kind::kRealPower) {
-    const double sum = sum_of_powers(x, count);
-    if (is_safe(sum, kSmallestSafeSum)) return partial.add({sum, 0});
+    if (reduce_without_sum(x, count, partial)) return;
+    if (add_if_safe(sum_of_powers(x, count), kSmallestSafeSum, partial)) return;
   }
-  // The sum overflowed, may have underflowed or met a NaN: find out which.
+  // The sum overflowed or may have underflowed: find out which.
   const double maximum = finite_maximum(x, count, partial);
+  partial.note_magnitude(maximum);
   if (maximum == 0 || kind_ == Kind::kMaximum) return;
   partial.add(kind_ == Kind::kRealPower ? scaled_real_powers<RelativePower>(x, count, maximum)
                                         : scaled_products(x, count, maximum));
@@ -145,36 +171,36 @@ void Norm::reduce_block(const double* x, size_t count, Partial& partial) const {
 
 // Whether the block was reduced here: in float, or from float without a detour.
 bool Norm::reduce_in_float(const float* x, size_t count, Partial& partial) const {
-  double sum, smallest;
+  if (kind_ == Kind::kMaximum || kind_ == Kind::kRealPower) {
+    const bool is_short = p_ >= kShortPrecisionFrom && p_ <= kShortPrecisionUpTo;
+    if (kind_ == Kind::kRealPower && !is_short) return false;
+    const double maximum = finite_maximum(x, count, partial);
+    partial.note_magnitude(maximum);
+    if (maximum == 0 || kind_ == Kind::kMaximum) return true;
+    partial.add(scaled_real_powers<ShortRelativePower>(x, count, maximum));
+    return true;
+  }
+  if (reduce_without_sum(x, count, partial)) return true;
   switch (kind_) {
     case Kind::kFirstPower:
-      sum = sum_block(x, count, FloatMagnitudeLeaf{});
-      smallest = kSmallestSafeFloatSum;
-      break;
-    case Kind::kSquare:
-      if (starts_small(x, count, kSmallestSquarable)) return false;
-      sum = count <= kShort ? sum_short_squares(x, count) : sum_block(x, count, FloatSquareLeaf{});
-      smallest = kSmallestSafeFloatSquares;
-      break;
-    case Kind::kCube:
-      sum = sum_block(x, count, PowerLeaf<Cube>{});
-      smallest = kSmallestSafeSum;
-      break;
-    case Kind::kMaximum:
-      finite_maximum(x, count, partial);
-      return true;
-    case Kind::kRealPower: {
-      if (p_ < kShortPrecisionFrom || p_ > kShortPrecisionUpTo) return false;
-      const double maximum = finite_maximum(x, count, partial);
-      if (maximum > 0) partial.add(scaled_real_powers<ShortRelativePower>(x, count, maximum));
+      if (add_if_safe(sum_block(x, count, FloatMagnitudeLeaf{}), 0, partial)) return true;
+      // The sum overflowed, or an element is infinite.
+      return finite_maximum(x, count, partial) == 0;
+    case Kind::kSquare: {
+      const bool is_small = starts_small(x, count, kSmallestSquarable);
+      if (!is_small &&
+          add_if_safe(sum_of_float_squares(x, count), kSmallestSafeFloatSquares, partial)) {
+        return true;
+      }
+      add_powers<Square>(x, count, partial);
       return true;
     }
+    case Kind::kCube:
+      add_powers<Cube>(x, count, partial);
+      return true;
     default:
       return false;
   }
-  if (!is_safe(sum, smallest)) return false;
-  partial.add({sum, 0});
-  return true;
 }
 
 // The sum of |x|^p. Only squares are common enough for a kernel of their own.

@@ -78,7 +78,8 @@ RoundedSum Partial::rounded() const {
   while (first < kWords && word[first] == 0) ++first;
   if (first == kWords) return {0, 0, 0};
 
-  // The leading 64 bits of the number, and whether anything below them is not zero.
+  // The leading 64 bits of the number, and whether anything below them is not zero. Of the last ten
+  // of the 64, too, it only matters whether they are.
   const int width = std::bit_width(word[first]);
   uint64_t leading = word[first] << (64 - width);
   uint64_t rest = 0;

@@ -19,7 +19,7 @@ const WEB_FLOORS = [
   ['web/norm.js', 'web/clip.js', 'web/report.js', 'web/accumulator.js'],
   ['web/index.js'],
   // The GPU path meets the CPU path in the entry point, and shares only pure files with it.
-  ['web/webgpu/constants.js', 'web/webgpu/types.js'],
+  ['web/webgpu/constants.js', 'web/webgpu/types.js', 'web/webgpu/faults.js'],
   ['web/webgpu/wgsl.js', 'web/webgpu/jobs.js', 'web/webgpu/totals.js'],
   ['web/webgpu/reduce-shader.js', 'web/webgpu/merge-shader.js', 'web/webgpu/tensors.js'],
   [
@@ -28,12 +28,13 @@ const WEB_FLOORS = [
     'web/webgpu/powers.js',
     'web/webgpu/summaries.js',
   ],
-  ['web/webgpu/context.js'],
+  ['web/webgpu/context.js', 'web/webgpu/arguments.js'],
   ['web/webgpu/failures.js', 'web/webgpu/gather.js', 'web/webgpu/ring.js'],
   ['web/webgpu/read-back.js', 'web/webgpu/work.js'],
   ['web/webgpu/plan.js', 'web/webgpu/upload.js'],
   ['web/webgpu/gpu-grad-norm.js'],
   ['web/webgpu/index.js'],
+  ['web/examples/tfjs.js'],
   ['web/demo/char-rnn.js', 'web/demo/terminal.js'],
   ['web/demo/train.js', 'web/demo/shards.js'],
   // The demo page, in a browser and its workers.
@@ -154,10 +155,10 @@ describe('JavaScript', () => {
     }
   });
 
-  test('the library imports no package, not even of Node.js; only its demo imports it by name', () => {
+  test('the library imports no package, not even of Node.js; only its demo and its examples import it by name', () => {
     for (const path of paths) {
       const others = importsOf(path).filter((imported) => !/^(web|build)\//.test(imported));
-      if (!path.startsWith('web/demo/')) assert.deepEqual(others, [], path);
+      if (!/^web\/(demo|examples)\//.test(path)) assert.deepEqual(others, [], path);
     }
     assert.ok(importsOf('web/demo/train.js').includes('gradnorm'));
     assert.deepEqual(importsOf('web/demo/char-rnn.js'), []);

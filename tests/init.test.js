@@ -23,7 +23,13 @@ const PREAMBLE = `
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 const used = [];
-const { Instance, Module } = WebAssembly;
+const { Instance, instantiate, Module } = WebAssembly;
+// Node.js instantiates modules of its own for fetch.
+const isGradnorm = (module) => Module.imports(module).some(({ name }) => name.startsWith('_embind'));
+WebAssembly.instantiate = (module, imports) => {
+  if (module instanceof Module && isGradnorm(module)) used.push(module);
+  return instantiate(module, imports);
+};
 WebAssembly.Instance = class extends Instance {
   constructor(module, imports) {
     used.push(module);
@@ -253,7 +259,7 @@ const NO_SOURCES = [
   ['new Blob([mine])', 'a Blob'],
 ];
 
-const doesNotCompile = '/^gradnorm: the WebAssembly module does not compile \\(it needs SIMD\\): ';
+const doesNotCompile = '/^gradnorm: the WebAssembly module does not compile: CompileError: ';
 const isNotThisVersion = '/^gradnorm: this is not the WebAssembly module of this version$/';
 const isNotWasm = '/^gradnorm: these bytes are not WebAssembly /';
 
@@ -385,7 +391,7 @@ describeSnippets('failures', {
   'an engine that refuses once: the second call works': `
     const { compile } = WebAssembly;
     const refuse = function () { throw new WebAssembly.CompileError('not today'); };
-    const message = 'gradnorm: the WebAssembly module does not compile (it needs SIMD): not today';
+    const message = 'gradnorm: the WebAssembly module does not compile: CompileError: not today';
     WebAssembly.Module = refuse;
     WebAssembly.compile = async () => refuse();
     await assertRejects(() => gradNorm(null), 'Error', message);
@@ -399,6 +405,238 @@ describeSnippets('failures', {
     const results = await Promise.allSettled([init(emptyModule), init(mine), init(new Uint8Array(3))]);
     assert.deepEqual(results.map(({ status }) => status), ['rejected', 'fulfilled', 'rejected']);
     assertWorks();`,
+});
+
+/** The main thread of Chromium before 115, whose own words these are. */
+const LIMIT_OF_4_KB = `
+const refuse = (what, instead) => {
+  throw new RangeError('WebAssembly.' + what + ' is disallowed on the main thread, if the buffer size is larger than ' +
+    '4KB. Use WebAssembly.' + instead);
+};
+WebAssembly.Module = class extends Module {
+  constructor(bytes) {
+    if (bytes.byteLength > 4096) refuse('Compile', 'compile, or compile on a worker thread.');
+    super(bytes);
+  }
+};
+WebAssembly.Instance = function (module, imports) {
+  refuse('Instance', 'instantiate.');
+};
+const initFirst =
+  'gradnorm: no synchronous WebAssembly here (Chrome before 115); expected \`await init()\` first';
+const works = () => assert.deepEqual([gradNorm(Float32Array.of(3, 4)), used.length], [5, 1]);
+`;
+
+for (const entry of ['gradnorm', 'gradnorm/slim']) {
+  describeSnippets(
+    `${entry} where modules above 4 kB load only asynchronously, as in Chromium before 115`,
+    {
+      'the first call and initSync ask for init, of bytes and of a module; init works after them': `${LIMIT_OF_4_KB}
+        await assertRejects(() => gradNorm(null), 'Error', initFirst);
+        await assertRejects(() => initSync(), 'Error', initFirst);
+        await assertRejects(() => initSync(mine), 'Error', initFirst);
+        const module = await WebAssembly.compile(mine);
+        await assertRejects(() => initSync(module), 'Error', initFirst);
+        await init();
+        works();
+        initSync(module);
+        works();`,
+      'init() alone': `${LIMIT_OF_4_KB} await init(); works();`,
+      'init of bytes': `${LIMIT_OF_4_KB} await init(mine); works(); assert.ok(isMine(used[0]));`,
+      'init of a Response': `${LIMIT_OF_4_KB} await init(Promise.resolve(new Response(mine))); works();`,
+      'init of a file: URL': `${LIMIT_OF_4_KB} await init('${pathToFileURL(WASM)}'); works();`,
+      'init of a module': `${LIMIT_OF_4_KB} await init(WebAssembly.compile(mine)); works(); assert.ok(isMine(used[0]));`,
+      'a wrong module is still called wrong': `${LIMIT_OF_4_KB}
+        await assertRejects(() => init(emptyModule), 'Error', ${isNotThisVersion});
+        await init();
+        works();`,
+    },
+    { entry },
+  );
+}
+
+const NO_WEBASSEMBLY = 'gradnorm: no WebAssembly here; expected an engine without --jitless or Lockdown Mode';
+const NO_SIMD = 'gradnorm: no WebAssembly SIMD here; expected a newer engine or processor';
+const NO_MEMORY = 'gradnorm: no memory for WebAssembly here; expected 1 MB';
+const NO_CODE_FROM_BYTES =
+  'gradnorm: no WebAssembly from bytes here; expected initSync of the module gradnorm/gradnorm.wasm';
+const NO_WASM_BY_POLICY = "gradnorm: the Content Security Policy lacks script-src 'wasm-unsafe-eval'";
+
+/** What policies say, in the words of the engines. */
+const POLICIES = [
+  // Chromium 110 and 156.
+  "CompileError: WebAssembly.compile(): Refused to compile or instantiate WebAssembly module because 'unsafe-eval' is not an allowed source of script in the following Content Security Policy directive: \"script-src 'self'\"",
+  "CompileError: WebAssembly.Module(): Compiling or instantiating WebAssembly module violates the following Content Security policy directive because neither 'wasm-eval' nor 'unsafe-eval' is an allowed source of script in the following Content Security Policy directive: \"script-src 'self'\"",
+  // Firefox and Safari.
+  'CompileError: call to WebAssembly.Module() blocked by CSP',
+  "EvalError: Refused to create a WebAssembly object because 'unsafe-eval' or 'wasm-unsafe-eval' is not an allowed source of script in the following Content Security Policy directive: \"script-src 'self'\"",
+];
+
+/** @param {string} message  of every way to load */
+const everyWayFails = (message) => `
+  for (const load of [() => gradNorm(null), () => initSync(), () => init(), () => initSync(wasm), () => init(wasm)]) {
+    await assert.rejects(async () => load(), (error) => {
+      assert.equal(error.message, ${JSON.stringify(message)});
+      assert.equal(error.name, 'Error');
+      assert.ok(error.cause instanceof Error);
+      return true;
+    });
+  }`;
+
+describe('each failure says its own cause and cure', { concurrency: 2 }, () => {
+  /** @param {string} snippet  which prints what it could not throw */
+  const runBare = async (snippet, /** @type {string[]} */ flags = []) => {
+    const program = `
+      import assert from 'node:assert/strict';
+      import { readFileSync } from 'node:fs';
+      const wasm = readFileSync('dist/gradnorm.wasm');
+      const { gradNorm, init, initSync } = await import('gradnorm');
+      ${snippet}`;
+    const { status, stderr } = await runNode([...flags, '--input-type=module', '-'], { input: program });
+    assert.equal(status, 0, stderr);
+  };
+
+  test('no WebAssembly at all: an engine without a JIT compiler', () =>
+    runBare(
+      `assert.equal(globalThis.WebAssembly, undefined); ${everyWayFails(NO_WEBASSEMBLY)}
+      await assert.rejects(init(42), { name: 'TypeError' });`,
+      ['--jitless'],
+    ));
+
+  test('no WebAssembly at all: another thing by its name', async () => {
+    for (const value of ['undefined', '{}', "'WebAssembly'", 'class WebAssembly {}']) {
+      await runBare(`globalThis.WebAssembly = ${value}; ${everyWayFails(NO_WEBASSEMBLY)}`);
+    }
+  });
+
+  test('no SIMD: a processor without SSE 4.1', async (t) => {
+    if (process.arch !== 'x64') return t.skip('only x86 processors have a switch for it');
+    await runBare(everyWayFails(NO_SIMD), ['--no-enable-sse4-1']);
+  });
+
+  test('no SIMD: an engine that does not know it', () =>
+    runBare(`
+      const no = function () { throw new WebAssembly.CompileError('invalid value type 0x7b @+37'); };
+      Object.assign(WebAssembly, { Module: no, compile: async () => no(), validate: () => false });
+      ${everyWayFails(NO_SIMD)}`));
+
+  test('no memory', () => runBare(everyWayFails(NO_MEMORY), ['--wasm-max-mem-pages=4']));
+
+  test('a host that compiles no bytes, as Cloudflare Workers: a module made elsewhere works', () =>
+    runBare(
+      `const { createContext, SourceTextModule } = await import('node:vm');
+      const context = createContext({}, { codeGeneration: { wasm: false, strings: false } });
+      const entry = new SourceTextModule(readFileSync('dist/gradnorm.js', 'utf8'), { context });
+      await entry.link(() => assert.fail('it imports something'));
+      await entry.evaluate();
+      const there = entry.namespace;
+      for (const load of [
+        () => there.gradNorm(null), () => there.initSync(), () => there.init(), () => there.initSync(wasm),
+      ]) await assert.rejects(async () => load(), { message: ${JSON.stringify(NO_CODE_FROM_BYTES)} });
+      there.initSync(new WebAssembly.Module(wasm));
+      assert.equal(there.gradNorm([Float32Array.of(3), Float64Array.of(4)]), 5);`,
+      ['--experimental-vm-modules', '--no-warnings'],
+    ));
+
+  POLICIES.forEach((words) =>
+    test(`a Content Security Policy: ${words.slice(0, 70)}…`, () => {
+      const [name, ...message] = words.split(': ');
+      return runBare(`
+        const no = function () {
+          throw Object.assign(new Error(${JSON.stringify(message.join(': '))}), { name: '${name}' });
+        };
+        Object.assign(WebAssembly, { Module: no, compile: async () => no() });
+        ${everyWayFails(NO_WASM_BY_POLICY)}`);
+    }),
+  );
+
+  test('a module of another version whose import is a memory lacks no memory', () =>
+    runBare(`
+      const name = (text) => [text.length, ...Buffer.from(text)];
+      const wants = Uint8Array.from([0, 97, 115, 109, 1, 0, 0, 0, 2, 15, 1, ...name('env'), ...name('memory'), 2, 0, 1]);
+      assert.ok(WebAssembly.validate(wants));
+      await assert.rejects(init(wants), { message: 'gradnorm: this is not the WebAssembly module of this version' });
+      assert.throws(() => initSync(wants), { message: 'gradnorm: this is not the WebAssembly module of this version' });`));
+});
+
+/** What pages, test environments and polyfills leave under the names of globals. */
+const FOREIGN = [
+  ...['{}', '[]', '1', 'null', 'class {}', 'class extends Uint8Array {}', 'Array', 'Uint8Array', '() => 3'],
+  ...['{ from: 1 }', '{ from: () => 3 }', '{ from: () => [] }', '{ from() { throw new Error("foreign"); } }'],
+];
+const FOREIGN_PROCESSES = [
+  ...[
+    '{}',
+    '[]',
+    '1',
+    'null',
+    'class {}',
+    '() => 3',
+    '{ getBuiltinModule: 1 }',
+    '{ getBuiltinModule: () => ({}) }',
+  ],
+  ...['{ getBuiltinModule: () => undefined }', '{ getBuiltinModule() { throw new Error("foreign"); } }'],
+  ...['{ browser: true, env: {}, versions: {} }', '{ versions: { node: "20.20.0" } }'],
+];
+
+describe('a foreign global breaks nothing', { concurrency: 2 }, () => {
+  /** @param {string} snippet */
+  const inPlaceOf = (snippet) =>
+    runSnippet(`
+      const keep = { Buffer, process, URL };
+      ${snippet}
+      Object.assign(globalThis, keep);`);
+
+  for (const value of FOREIGN) {
+    test(`Buffer = ${value}`, () =>
+      inPlaceOf(`globalThis.Buffer = ${value}; assertWorks(); assertLoaded('own');`));
+  }
+  for (const value of FOREIGN_PROCESSES) {
+    test(`process = ${value}`, () =>
+      inPlaceOf(`
+        globalThis.process = ${value};
+        assertWorks();
+        assertLoaded('own');
+        delete globalThis.Buffer;
+        await assert.doesNotReject(init());`));
+    test(`process = ${value}: slim asks for init, which works`, () =>
+      runSnippet(
+        `const { process } = globalThis;
+        globalThis.process = ${value};
+        await assertRejects(() => gradNorm(null), 'Error',
+          'gradnorm/slim is not loaded; expected \`await init()\` before this call');
+        await init(mine);
+        assertLoaded('mine');
+        globalThis.process = process;`,
+        { entry: 'gradnorm/slim' },
+      ));
+  }
+
+  test('URL is of a polyfill: a file: URL is read all the same', () =>
+    inPlaceOf(`
+      const url = '${pathToFileURL(WASM)}';
+      globalThis.URL = class { constructor(href) { this.href = String(href); } toString() { return this.href; } };
+      await init(url);
+      assertLoaded('own');`));
+
+  test('the Response of a polyfill, which does not say what it is', () =>
+    runSnippet(`
+      const response = { ok: true, status: 200, url: '', arrayBuffer: async () => mine.buffer };
+      await assertRejects(() => init({ ...response, ok: false, status: 404 }), 'Error',
+        'gradnorm: the Response has status 404');
+      await init(Promise.resolve(response));
+      assertLoaded('mine');`));
+
+  for (const value of ['undefined', '{}', 'document', '() => { throw new TypeError("no network"); }']) {
+    test(`fetch = ${value}: init of a URL fails with its name, and init() works`, () =>
+      runSnippet(`
+        const document = [];
+        globalThis.fetch = ${value};
+        await assertRejects(() => init('https://example.com/gradnorm.wasm'), 'Error',
+          /^gradnorm: cannot fetch https:\\/\\/example\\.com\\/gradnorm\\.wasm: /);
+        await init();
+        assertLoaded('own');`));
+  }
 });
 
 describeSnippets(
@@ -491,4 +729,45 @@ test('in a worker thread: with its own core, and with a module from the main thr
     assert.deepEqual(answer, [6, 5]);
     await worker.terminate();
   }
+});
+
+describeSnippets('what init and initSync are given is read as it is', {
+  'bytes in shared memory, and a view of part of them, which some engines refuse to compile': `
+    const { Module: Compiler, compile } = WebAssembly;
+    const refuse = (bytes) => {
+      if (!(bytes.buffer instanceof ArrayBuffer)) throw new TypeError('shared');
+      if (!(bytes instanceof Uint8Array)) throw new TypeError('no bytes');
+    };
+    WebAssembly.Module = class extends Compiler {
+      constructor(bytes) { refuse(bytes); super(bytes); }
+    };
+    const shared = new Uint8Array(new SharedArrayBuffer(mine.length + 8));
+    shared.set(mine, 8);
+    initSync(new DataView(shared.buffer, 8));
+    assertLoaded('mine');`,
+  'bytes in shared memory by init, which compiles a copy of them': `
+    const { compile } = WebAssembly;
+    WebAssembly.compile = (bytes) => {
+      if (!(bytes.buffer instanceof ArrayBuffer)) throw new TypeError('shared');
+      return compile(bytes);
+    };
+    const shared = new Uint8Array(new SharedArrayBuffer(mine.length));
+    shared.set(mine);
+    await init(shared);
+    assertLoaded('mine');`,
+  'bytes that begin like WebAssembly and go on otherwise are not WebAssembly': `
+    for (const [place, wrong] of [[0, 1], [1, 0x60], [2, 0], [3, 0x6e]]) {
+      const bytes = mine.slice();
+      bytes[place] = wrong;
+      for (const load of [init, initSync]) {
+        await assertRejects(() => load(bytes), 'Error', /are not WebAssembly/);
+      }
+    }
+    await init(mine);
+    assertLoaded('mine');`,
+  'a relative URL that only begins like file: is fetched, not read from disk': `
+    await assertRejects(() => init('filed/gradnorm.wasm'), 'Error', /cannot fetch filed/);
+    await assertRejects(() => init('./file:/gradnorm.wasm'), 'Error', /cannot fetch/);
+    await init(mine);
+    assertLoaded('mine');`,
 });

@@ -178,7 +178,7 @@ test('a single element in all is returned exactly for every p', () => {
 
 test('nothing at all and nothing but zeros have norm +0 for every p', () => {
   for (const p of [...NORM_TYPES, 1e-300, 1e300]) {
-    for (const gradients of [[], {}, new Map(), null, undefined, [null, undefined], new Float32Array(0)]) {
+    for (const gradients of [[], {}, new Map(), null, [null, undefined], new Float32Array(0)]) {
       assert.ok(Object.is(gradNorm(gradients, p), 0), `p = ${p}`);
     }
     for (const length of [1, 2, 17, 5000]) {

@@ -5,8 +5,16 @@ import { Console } from 'node:console';
 import { Writable } from 'node:stream';
 import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
-import { GradMonitor, gradNorm, GradReport, gradReport } from 'gradnorm';
-import { assertClose, BLOCK, createRandom, hex, NORM_TYPES, promisedBound } from './accuracy.js';
+import { clipGradNorm, GradientError, GradMonitor, gradNorm, GradReport, gradReport } from 'gradnorm';
+import {
+  assertAccurate,
+  assertClose,
+  BLOCK,
+  createRandom,
+  hex,
+  NORM_TYPES,
+  promisedBound,
+} from './accuracy.js';
 import {
   assign,
   bytesOf,
@@ -281,6 +289,84 @@ describe('shares', () => {
   });
 });
 
+test('a report knows nothing of the one before, nor of a call that found an offender', () => {
+  const gradients = [f32(1, NaN, 0, 4), f64(-Infinity, 2)];
+  const expected = JSON.stringify(gradReport(gradients));
+  gradReport([f32(7, 0, 0), f64(NaN)]);
+  assert.throws(() => clipGradNorm([f32(8, NaN)], 1, { nonfinite: 'throw' }), GradientError);
+  assert.equal(JSON.stringify(gradReport(gradients)), expected);
+  const { nan, inf, zeros, firstNonfinite } = gradReport(gradients);
+  assert.deepEqual([nan, inf, zeros, firstNonfinite?.index], [1, 1, 1, 1]);
+  const clean = gradReport(f32(3, 4));
+  assert.deepEqual([clean.norm, clean.nan, clean.inf, clean.zeros, clean.firstNonfinite], [5, 0, 0, 0, null]);
+});
+
+test('an error in the middle of a tensor leaves nothing behind: the next report and norm are those of its own', () => {
+  const long = new Float32Array((2 * STAGING_BYTES) / 4).fill(1);
+  long[0] = NaN;
+  const { set } = Uint8Array.prototype;
+  for (const measure of [gradReport, gradNorm]) {
+    let copies = 0;
+    Uint8Array.prototype.set = function (/** @type {ArrayLike<number>} */ array, offset = 0) {
+      if (++copies === 2) throw new RangeError('the second piece cannot be copied');
+      set.call(this, array, offset);
+    };
+    try {
+      assert.throws(() => measure(long), /the second piece/);
+    } finally {
+      Uint8Array.prototype.set = set;
+    }
+    const { norm, elements, nan, firstNonfinite } = gradReport(f32(3, 4));
+    assert.deepEqual([norm, elements, nan, firstNonfinite], [5, 2, 0, null]);
+    assert.equal(gradNorm(f32(3, 4)), 5);
+  }
+});
+
+test('a long tensor is cut at blocks: its norm is gradNorm, bit for bit, whichever block outweighs the others', () => {
+  const blocks = STAGING_BYTES / 4 / BLOCK + 3;
+  for (let heavy = 0; heavy < blocks; ++heavy) {
+    const random = createRandom(heavy + 1);
+    const long = new Float32Array(blocks * BLOCK).fill(1e-9);
+    for (let i = 0; i < BLOCK; ++i) long[heavy * BLOCK + i] = random();
+    assertSame(gradReport(long, { normType: 3 }).norm, gradNorm(long, 3), `block ${heavy}`);
+  }
+});
+
+describe('zeros and offenders, in float and double, in heaps of blocks', () => {
+  /** Blocks that end in an ordinary element, in zeros or in offenders, of these and of a mixture. */
+  const FILLINGS = [0, -0, NaN, Infinity, -Infinity, 1.5];
+  for (const Type of [Float32Array, Float64Array]) {
+    test(`${Type.name}: counts, first offender, largest and norm, whatever the ends of a block are`, () => {
+      for (const [k, most] of FILLINGS.entries()) {
+        for (const other of FILLINGS) {
+          const random = createRandom(k);
+          const array = new Type(2 * BLOCK + 5).fill(most);
+          for (const place of [0, BLOCK - 1, BLOCK, 2 * BLOCK + 4]) if (random() < 0.7) array[place] = other;
+          for (let i = 1; i < BLOCK; ++i) if (random() < 0.1) array[i + BLOCK] = other;
+          const counts = { zeros: 0, nan: 0, inf: 0, max: 0, index: -1 };
+          array.forEach((x, i) => {
+            if (x === 0) counts.zeros += 1;
+            if (Number.isNaN(x)) counts.nan += 1;
+            if (Math.abs(x) === Infinity) counts.inf += 1;
+            if (Math.abs(x) < Infinity) counts.max = Math.max(counts.max, Math.abs(x));
+            if (!Number.isFinite(x) && counts.index < 0) counts.index = i;
+          });
+          const { zeros, nan, inf, max, firstNonfinite, norm } = gradReport(array);
+          const index = firstNonfinite?.index ?? -1;
+          assert.deepEqual({ zeros, nan, inf, max, index }, counts, `${most} and ${other}`);
+          for (const p of [1, 2, 3, 4, 1.5, 2.7, Infinity]) {
+            const actual = gradNorm(array, p);
+            if (counts.nan > 0) assertSame(actual, NaN, `p = ${p}`);
+            else if (counts.inf > 0) assertSame(actual, Infinity, `p = ${p}`);
+            else assertAccurate(actual, [array], p, `p = ${p}`);
+          }
+          assertSame(norm, gradNorm(array), 'the norm of the report');
+        }
+      }
+    });
+  }
+});
+
 describe('the health of all and of each', () => {
   test('elements, max, meanAbs within 2^-22, zeros, nan, inf: every type, lengths 0..130 and around blocks', () => {
     const lengths = [
@@ -372,7 +458,7 @@ describe('the health of all and of each', () => {
   });
 
   test('nothing at all', () => {
-    for (const gradients of [[], {}, new Map(), null, undefined, [null, undefined], { grad: null }]) {
+    for (const gradients of [[], {}, new Map(), null, [null, undefined], { grad: null }]) {
       for (const normType of [0.5, 2, Infinity]) {
         const { norm, elements, max, meanAbs, zeros, nan, inf, ...report } = gradReport(gradients, {
           normType,
@@ -466,7 +552,7 @@ describe('elements that are not finite', () => {
     const report = gradReport({
       a: [f32(1), f32(0, Infinity, NaN)],
       b: { grad: f64(2, 3, -Infinity) },
-      c: Int8Array.of(1),
+      c: { grad: Int8Array.of(1) },
       d: f16(NaN),
       e: { data: Uint16Array.of(0x3f80, 0xff80), dtype: 'bfloat16' },
     });
@@ -519,8 +605,19 @@ describe('names', () => {
       [Symbol('s'), g()],
       [{}, g()],
     ]);
-    assert.deepEqual(namesOf(new Map(keys)), ['7', 'Symbol(s)', 'an object']);
+    assert.deepEqual(namesOf(new Map(keys)), ['7', 'Symbol(s)', '2']);
     assert.deepEqual(namesOf([{ grad: { data: Uint16Array.of(1), dtype: 'bfloat16' } }]), ['0']);
+    class Layer {}
+    const byLayer = new Map([
+      [new Layer(), g()],
+      [new Layer(), g()],
+      [Object.assign(new Layer(), { name: 'fc1' }), g()],
+      [Layer, g()],
+    ]);
+    assert.deepEqual(namesOf(byLayer), ['0', '1', 'fc1', 'Layer']);
+    const named = [{ name: 'w', grad: g() }, { grad: g() }, { name: '', grad: g() }, { name: 3, grad: g() }];
+    assert.deepEqual(namesOf(named), ['w', '1', '2', '3']);
+    assert.deepEqual(namesOf({ layers: new Set(named.slice(0, 1)), b: named[0] }), ['layers.w', 'b']);
     assert.deepEqual(namesOf(new Set([g(), g()]).values()), ['0', '1']);
   });
 
@@ -611,7 +708,7 @@ describe('in a console', () => {
       fc1: { weight: f32(3, -4, 0, -0), bias: { grad: f64(0) } },
       embedding: new Float32Array(1_234_567).fill(2 ** -20),
       scale: f16(6),
-      steps: Int8Array.of(),
+      steps: { grad: Int8Array.of() },
     });
     const expected = [
       '2-norm 7.810 of 1,234,573 elements in 5 tensors',
@@ -715,7 +812,7 @@ describe('in a console', () => {
   });
 
   test('rows are flat, so that console.table(report.tensors) is a table', () => {
-    const { tensors } = gradReport({ weight: f32(3, -4), steps: Int8Array.of(0) });
+    const { tensors } = gradReport({ weight: f32(3, -4), steps: { grad: Int8Array.of(0) } });
     const columns = 'name dtype elements norm share max meanAbs zeros nan inf'.split(' ');
     for (const row of tensors) {
       assert.deepEqual(Object.keys(row), columns);

@@ -5,6 +5,9 @@ import { GpuGradNorm } from 'gradnorm/webgpu';
 import { HOST, requestAdapter } from './adapter.js';
 import { describeAdapter } from './describe-adapter.js';
 
+/** Whether to go through all of what is sampled otherwise; never in browsers, which have no environment. */
+export const IS_THOROUGH = globalThis.process?.env?.GRADNORM_THOROUGH === '1';
+
 /** STORAGE, COPY_SRC and COPY_DST. */
 export const USAGE = 0x80 | 0x4 | 0x8;
 

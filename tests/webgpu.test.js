@@ -7,7 +7,16 @@ import { GpuGradNorm } from 'gradnorm/webgpu';
 import { assertClose, boundOnGpu, createRandom, hex, makeArray, PRODUCT_POWERS } from './accuracy.js';
 import { assertDirectionKept, epsBeside, FLOAT32_MAGNITUDES, HARD_FLOAT32_CLIPS } from './cases.js';
 import { exactNorm, relativeError } from './oracle.js';
-import { bufferOf, bytesOf, closeGpu, countCalls, openGpu, requestDevice, USAGE } from './webgpu-device.js';
+import {
+  bufferOf,
+  bytesOf,
+  closeGpu,
+  countCalls,
+  IS_THOROUGH,
+  openGpu,
+  requestDevice,
+  USAGE,
+} from './webgpu-device.js';
 
 const JOB = 4096;
 const EXACT_POWERS = [...PRODUCT_POWERS, Infinity];
@@ -131,7 +140,7 @@ describe('norm', () => {
       for (const p of ALL_POWERS)
         assert.equal(await plan.gradNorm(p), Math.abs(Math.fround(x)), `${x}, p = ${p}`);
     }
-    for (const tensors of [[], {}, new Map(), null, undefined, [null, undefined]]) {
+    for (const tensors of [[], {}, new Map(), null, [null, undefined]]) {
       const plan = gpu.plan(tensors);
       for (const p of ALL_POWERS) assert.ok(Object.is(await plan.gradNorm(p), 0), `p = ${p}`);
     }
@@ -212,7 +221,7 @@ describe('norm', () => {
       }
       // One by one: the largest of a single pattern is its value.
       const buffer = bufferOf(device, finite);
-      for (let i = 0; i < finite.length; i += 641) {
+      for (let i = 0; i < finite.length; i += IS_THOROUGH ? 641 : 1801) {
         const norm = await gpu.plan({ buffer, offset: 2 * i, length: 1, dtype }).gradNorm();
         assert.equal(
           norm,
@@ -277,15 +286,17 @@ function limited(real, limits) {
 }
 
 describe('many tensors', () => {
-  test('2000 tensors in 2000 buffers: at most 300 dispatches, one pass, one submit, nothing allocated by 1000 steps', async () => {
+  /** Many times what a plan has in its ring. */
+  const STEPS = IS_THOROUGH ? 1000 : 100;
+
+  test(`2000 tensors in 2000 buffers: at most 300 dispatches, one pass, one submit, nothing allocated by ${STEPS} steps`, async () => {
     const { device: own, errors: ownErrors } = await requestDevice({ limits: {} });
     const on = await GpuGradNorm.create({ device: own });
     const random = createRandom(5);
     const arrays = Array.from({ length: 2000 }, () => makeArray(Float32Array, 16, () => random() - 0.5));
     const plan = planOf(arrays, 0, on);
-    assertNorm(await plan.gradNorm(), arrays, 2, '2000 tensors');
     const counts = countCalls(own);
-    await plan.gradNorm();
+    assertNorm(await plan.gradNorm(), arrays, 2, '2000 tensors');
     console.log(
       `2000 tensors, ${own.limits.maxStorageBuffersPerShaderStage} storage buffers: ${JSON.stringify(counts)}`,
     );
@@ -297,7 +308,7 @@ describe('many tensors', () => {
     const few = planOf(arrays.slice(0, 3), 0, on);
     few.clipGradNorm(1e9);
     const before = { ...counts };
-    for (let i = 0; i < 1000; ++i) {
+    for (let i = 0; i < STEPS; ++i) {
       const step = few.clipGradNorm(1e9);
       if (i % 10 === 0) await step.norm();
     }
@@ -341,10 +352,15 @@ describe('many tensors', () => {
           .slice(0, count)
           .map(({ data, ...tensor }) => ({ ...tensor, buffer: poisoned({ data, ...tensor }, usage) })),
       );
-    for (const count of [47, 60]) {
+    /** @type {[number, number[]][]} */
+    const powers = [
+      [47, [1, 2, Infinity, 2.5]],
+      [60, IS_THOROUGH ? [1, 2, Infinity, 2.5] : [2]],
+    ];
+    for (const [count, all] of powers) {
       const gathered = planWith(USAGE, count);
       const bound = planWith(0x80 | 8, count);
-      for (const p of [1, 2, Infinity, 2.5]) {
+      for (const p of all) {
         assert.equal(hex(await gathered.gradNorm(p)), hex(await bound.gradNorm(p)), `${count}, p = ${p}`);
       }
       assert.deepEqual((await gathered.report()).toJSON(), (await bound.report()).toJSON());
@@ -366,12 +382,12 @@ describe('many tensors', () => {
     own.destroy();
   });
 
-  test('two levels of merging: more than 4096 jobs, within the bound and the same bits again', async () => {
+  test('two levels of merging: more than 4096 jobs, within the bound', async () => {
     const arrays = Array.from({ length: 4100 }, (_, k) => Float32Array.of((k % 977) / 977, 2 ** -(k % 50)));
     const plan = gpu.plan(arenaOf(device, arrays, 0));
     const norm = await plan.gradNorm();
     assertNorm(norm, arrays, 2, '4100 jobs');
-    assert.equal(hex(await plan.gradNorm()), hex(norm));
+    if (IS_THOROUGH) assert.equal(hex(await plan.gradNorm()), hex(norm));
   });
 });
 
@@ -709,8 +725,9 @@ describe('arrays and buffers', () => {
 
   test('upload: true measures arrays on the GPU, with the bits of a plan; what it has no kernels for stays on the CPU', async () => {
     const random = createRandom(31);
-    const long = makeArray(Float32Array, 3 * 2 ** 20 + 5, () => random() - 0.5);
-    const bits = Uint16Array.from({ length: 2 ** 20 + 1 }, () => Math.floor(random() * 0x3c00));
+    // More than a buffer.
+    const long = makeArray(Float32Array, 2 ** 21 + 4099, () => random() - 0.5);
+    const bits = Uint16Array.from({ length: 2 ** 16 + 1 }, () => Math.floor(random() * 0x3c00));
     const half = { data: bits, dtype: /** @type {const} */ ('float16') };
     const others = [Float64Array.of(1e-3, 2), Int8Array.of(3, -4)];
     const onGpu = { buffer: bufferOf(device, Float32Array.of(1)), length: 0 };
@@ -719,7 +736,7 @@ describe('arrays and buffers', () => {
       { buffer: bufferOf(device, long), length: long.length },
       { buffer: bufferOf(device, bits, 2), offset: 2, length: bits.length, dtype: 'float16' },
     ]);
-    for (const p of [1, 2, Infinity]) {
+    for (const p of IS_THOROUGH ? [1, 2, Infinity] : [2, Infinity]) {
       const [one, two] = await Promise.all([
         gpu.gradNorm([long, half], p, { upload: true }),
         gpu.gradNorm({ small, others, long: long.subarray(1), none: null, onGpu }, p, { upload: true }),
@@ -756,8 +773,8 @@ describe('arrays and buffers', () => {
       return writeBuffer.apply(queue, /** @type {any} */ (values));
     };
     Object.defineProperty(own, 'queue', { value: queue });
-    const array = new Float32Array(10 * 2 ** 20 + 1).fill(0.5);
-    assert.equal(await on.gradNorm(array, 1, { upload: true }), 5 * 2 ** 20 + 0.5);
+    const array = new Float32Array(8 * 2 ** 20 + 1).fill(0.5);
+    assert.equal(await on.gradNorm(array, 1, { upload: true }), 4 * 2 ** 20 + 0.5);
     assert.equal(await on.gradNorm(array, Infinity, { upload: true }), 0.5);
     assert.deepEqual(sizes, Array(4).fill(8 * 2 ** 20));
     assert.ok(most > 8 * 2 ** 20 && most <= 33 * 2 ** 20, `${most} bytes under way`);

@@ -3,7 +3,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { findProgram, npmTool, ROOT, runQuietly, say } from './steps.js';
+import { checkModule } from './check-module.js';
+import { findProgram, npmTool, outputOf, ROOT, runQuietly, say, StepError } from './steps.js';
 
 /** What the build reads. */
 export const INPUTS = [
@@ -19,10 +20,21 @@ export const INPUTS = [
 const OUTPUTS = ['gradnorm.js', 'gradnorm.wasm', 'slim.js', 'webgpu.js', 'types/web/index.d.ts'];
 const STAMP = join(ROOT, 'build', 'stamp');
 
-/** @returns {boolean}  whether dist/ was built from what is here now */
+/** @returns {boolean}  whether dist/ was built from what is here now, by the compiler that is here now if there is one */
 export function isBuilt() {
   if (!OUTPUTS.every((name) => existsSync(join(ROOT, 'dist', name)))) return false;
-  return existsSync(STAMP) && readFileSync(STAMP, 'utf8') === digestInputs();
+  const stamp = readStamp();
+  return stamp?.inputs === digestInputs() && stamp.compiler === (emscriptenVersion() ?? stamp.compiler);
+}
+
+/** @returns {{ inputs: string, compiler: string } | null}  what dist/ was built from, and by which version of Emscripten */
+export function readStamp() {
+  try {
+    return JSON.parse(readFileSync(STAMP, 'utf8'));
+  } catch {
+    // None, or one of another form: dist/ is built anew.
+    return null;
+  }
 }
 
 /** Builds all of dist/. */
@@ -31,29 +43,49 @@ export async function build() {
   rmSync(join(ROOT, 'dist'), { recursive: true, force: true });
   mkdirSync(join(ROOT, 'dist'), { recursive: true });
   say('building the WebAssembly module');
-  buildWasm();
+  const compiler = emscriptenVersion();
+  if (compiler === null) throw new StepError('emcc --version says no version');
+  buildWasm(compiler);
   say('bundling the JavaScript');
   await bundle();
   say('writing the type declarations');
   writeDeclarations();
-  writeFileSync(STAMP, digestInputs());
+  writeFileSync(STAMP, JSON.stringify({ inputs: digestInputs(), compiler }));
 }
 
-/** Configures and builds a CMake tree. */
-export function buildCMake(/** @type {string} */ folder, /** @type {string[]} */ configure = ['cmake']) {
-  const generator = findProgram('ninja') === null ? [] : ['-G', 'Ninja'];
+/** Builds the C++ tests, into build/native. */
+export function buildNative() {
+  const name = process.env.CXX ?? ['c++', 'g++', 'clang++'].find((name) => findProgram(name) !== null) ?? '';
+  const [command, ...args] = name.split(' ');
+  buildCMake(join('build', 'native'), ['cmake'], `${name} ${outputOf(command, [...args, '--version'])}`);
+}
+
+/**
+ * Configures a CMake tree unless it is one of this compiler, and builds it. CMake keeps what it found of a compiler, and
+ * Ninja the objects that it made, when another takes its place.
+ * @param {string} folder
+ * @param {string[]} configure
+ * @param {string} compiler  what tells it from others
+ */
+function buildCMake(folder, [command, ...args], compiler) {
+  const note = join(ROOT, folder, 'configured-for');
+  const configuration = `${ROOT}\n${compiler}`;
   const env = emscriptenEnvironment();
-  const [command, ...args] = configure;
-  if (!existsSync(join(ROOT, folder, 'CMakeCache.txt'))) {
+  if (!existsSync(note) || readFileSync(note, 'utf8') !== configuration) {
+    rmSync(join(ROOT, folder), { recursive: true, force: true });
+    const generator = findProgram('ninja') === null ? [] : ['-G', 'Ninja'];
     runQuietly(command, [...args, '-S', '.', '-B', folder, ...generator], env);
+    writeFileSync(note, configuration);
   }
   runQuietly('cmake', ['--build', folder], env);
 }
 
-function buildWasm() {
+/** @param {string} compiler  the version of Emscripten */
+function buildWasm(compiler) {
   const folder = join('build', 'wasm');
-  buildCMake(folder, ['emcmake', 'cmake']);
+  buildCMake(folder, ['emcmake', 'cmake'], `${findProgram('emcc')} ${compiler}`);
   const wasm = readFileSync(join(ROOT, folder, 'gradnorm.wasm'));
+  checkModule(wasm, compiler);
   writeFileSync(join(ROOT, 'dist', 'gradnorm.wasm'), wasm);
   writeFileSync(
     join(ROOT, 'build', 'wasm-hex.js'),
@@ -69,6 +101,17 @@ function emscriptenEnvironment() {
   const debianModules = '/usr/share/nodejs';
   if (!existsSync(debianModules)) return process.env;
   return { ...process.env, NODE_PATH: process.env.NODE_PATH ?? debianModules };
+}
+
+/** @returns {string | null}  such as '3.1.6', or null where Emscripten is missing or does not work */
+function emscriptenVersion() {
+  if (findProgram('emcc') === null) return null;
+  try {
+    const text = outputOf('emcc', ['--version'], emscriptenEnvironment());
+    return /\d+\.\d+\.\d+/.exec(text)?.[0] ?? null;
+  } catch {
+    return null;
+  }
 }
 
 async function bundle() {

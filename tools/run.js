@@ -1,9 +1,11 @@
 // tools/run.js: the command behind every npm script. Sets up, builds, then does what was asked:
-//   node tools/run.js build | start | test | bench | bench:gpu | demo | demo:build | format  [arguments for the program]
+//   node tools/run.js build | start | test | bench | bench:gpu | demo | demo:build | test:thorough | format
+//   [arguments for the program]
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { build, buildCMake, isBuilt } from './build.js';
+import { build, buildNative, isBuilt } from './build.js';
 import { buildDemo, serveDemo } from './demo.js';
 import {
   ensureBrowsers,
@@ -12,7 +14,7 @@ import {
   ensureVulkanLoader,
   ensureWasmTools,
 } from './setup.js';
-import { findProgram, npmTool, ROOT, run, runQuietly, say, StepError } from './steps.js';
+import { findProgram, npmTool, ROOT, run, runBeside, runQuietly, say, StepError } from './steps.js';
 
 /** @type {Record<string, (args: string[]) => Promise<void>>} */
 const COMMANDS = {
@@ -47,12 +49,17 @@ const COMMANDS = {
   },
   async test(args) {
     await ensureBuilt();
-    checkTypesAndFormat();
-    testNative();
     ensureBrowsers();
     ensureVulkanLoader();
-    say('testing the package');
-    run(process.execPath, ['--test', ...(args.length > 0 ? args : testFiles())]);
+    await runParts({
+      'types and format': checkTypesAndFormat,
+      'the native tests': testNative,
+      'the tests of the package': testPackage.bind(null, args),
+    });
+  },
+  async 'test:thorough'(args) {
+    process.env.GRADNORM_THOROUGH = '1';
+    await COMMANDS.test(args);
   },
   async format() {
     ensureNpmPackages();
@@ -74,11 +81,33 @@ async function ensureBuilt() {
   await build();
 }
 
-function checkTypesAndFormat() {
-  say('checking types');
-  run(process.execPath, [npmTool('typescript'), '-p', '.']);
-  say('checking format');
-  run(process.execPath, [npmTool('prettier'), '--check', '--log-level', 'warn', '.']);
+/**
+ * Does all parts, whatever becomes of those before, and fails if one did.
+ * @param {Record<string, () => void | Promise<void>>} parts
+ */
+async function runParts(parts) {
+  /** @type {string[]} */
+  const failed = [];
+  for (const [name, part] of Object.entries(parts)) {
+    try {
+      await part();
+    } catch (error) {
+      if (!(error instanceof StepError)) throw error;
+      console.error(error.message);
+      failed.push(name);
+    }
+  }
+  if (failed.length > 0) throw new StepError(`FAILED: ${failed.join(', ')}`);
+}
+
+async function checkTypesAndFormat() {
+  say('checking types and format');
+  const checks = await Promise.allSettled([
+    runBeside(process.execPath, [npmTool('typescript'), '-p', '.']),
+    runBeside(process.execPath, [npmTool('prettier'), '--check', '--log-level', 'warn', '.']),
+  ]);
+  const failures = checks.flatMap((check) => (check.status === 'rejected' ? [check.reason.message] : []));
+  if (failures.length > 0) throw new StepError(failures.join('\n'));
 }
 
 /** The C++ tests, where there is a compiler; in CI there must be one. */
@@ -91,9 +120,15 @@ function testNative() {
     return;
   }
   say('building and running the native tests');
-  const folder = join('build', 'native');
-  buildCMake(folder);
-  run('ctest', ['--test-dir', folder, '--output-on-failure']);
+  buildNative();
+  const jobs = String(availableParallelism());
+  run('ctest', ['--test-dir', join('build', 'native'), '--output-on-failure', '--parallel', jobs, '--quiet']);
+}
+
+/** @param {string[]} files  all suites if there are none */
+function testPackage(files) {
+  say('testing the package');
+  run(process.execPath, [join('tools', 'suites.js'), ...(files.length > 0 ? files : testFiles())]);
 }
 
 function testFiles() {

@@ -1,8 +1,9 @@
 // tools/steps.js: what the other tools share. Runs commands, looks for programs, says what is going on.
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 /** The root of the repository. */
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -73,6 +74,34 @@ export function runQuietly(command, args, env = process.env) {
   process.stderr.write(`${result.stdout ?? ''}${result.stderr ?? ''}`);
   const reason = result.error?.message ?? result.signal ?? `exit code ${result.status}`;
   throw new StepError(`${[command, ...args].join(' ')} failed (${reason})`);
+}
+
+/**
+ * As runQuietly, beside others.
+ * @param {string} command
+ * @param {string[]} args
+ * @returns {Promise<void>}  rejects with a StepError, of which the output is a part
+ */
+export async function runBeside(command, args) {
+  try {
+    await promisify(execFile)(command, args, { cwd: ROOT, maxBuffer: 2 ** 28 });
+  } catch (error) {
+    const { stdout, stderr, message } = /** @type {any} */ (error);
+    throw new StepError(`${stdout ?? ''}${stderr ?? ''}${message.split('\n')[0]}`);
+  }
+}
+
+/**
+ * What a command prints.
+ * @param {string} command
+ * @param {string[]} args
+ * @param {NodeJS.ProcessEnv} [env]
+ * @throws {StepError} if it cannot start or fails
+ */
+export function outputOf(command, args, env = process.env) {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd: ROOT, encoding: 'utf8', env });
+  if (status === 0) return stdout.trim();
+  throw new StepError(`${[command, ...args].join(' ')} failed (${error?.message ?? stderr.trim()})`);
 }
 
 /**

@@ -81,7 +81,7 @@ export function clipGradNorm(gradients, maxNorm, options = {}) {
   const norm = reduceNorm(tensors, normType);
   const limit = monitor?.update(norm).threshold ?? /** @type {number} */ (maxNorm);
   const isFinite = Number.isFinite(norm);
-  if (!isFinite && nonfinite === 'throw') throw nonfiniteError(tensors, norm);
+  if (!isFinite && nonfinite === 'throw') throw nonfiniteError(tensors, norm, normType);
   if (monitor?.dryRun) return norm;
   if (isFinite || nonfinite === 'propagate') scale(writable, coefficient(norm, limit, eps));
   else if (nonfinite === 'zero') fillWithZeros(writable);
@@ -156,14 +156,16 @@ function coefficient(norm, maxNorm, eps) {
 /**
  * @param {readonly Tensor[]} tensors
  * @param {number} norm
+ * @param {number} normType
  */
-function nonfiniteError(tensors, norm) {
+function nonfiniteError(tensors, norm, normType) {
   const found = findNonfinite(tensors);
   if (found === null) {
-    return new GradientError(
-      `the norm of the gradients is ${norm}, beyond the largest double; nothing was clipped`,
-      null,
-    );
+    const isStable = reduceNorm(tensors, normType) === norm;
+    const why = isStable
+      ? 'beyond the largest double'
+      : 'and another now: something writes to them meanwhile';
+    return new GradientError(`the norm of the gradients is ${norm}, ${why}; nothing was clipped`, null);
   }
   const { tensor, index, value } = found;
   return new GradientError(

@@ -1,19 +1,20 @@
 // web/collect.js: the door. Reads what the user passed into a flat list of tensors: first in the pipeline,
 // before web/reduce.js, and with web/aliases.js the only place that throws on gradients. All of the user's code
 // (getters, iterators, proxies) runs here, so that nothing can interrupt or re-enter a reduction.
-import { DTYPE_NAMES, dtypeOf, GRADIENT_TYPES_IN_WORDS, halfDtypeOf } from './dtypes.js';
-import { describe, placeIn, tagOf } from './errors.js';
-import { isDetached, lengthOf, typedArrayName } from './typed-array.js';
+import { arrayTypeOf, dtypeNamed, dtypeOf, GRADIENT_TYPES_IN_WORDS, isWritable } from './dtypes.js';
+import { describe, isList, placeIn, tagOf } from './errors.js';
+import { isDetached, isOutOfBounds, lengthOf, typedArrayName } from './typed-array.js';
 
 /**
  * @typedef {import('./dtypes.js').GradientArray} GradientArray
  * @typedef {import('./dtypes.js').Float16GradientArray} Float16GradientArray
  * @typedef {import('./dtypes.js').HalfGradient} HalfGradient
+ * @typedef {import('./dtypes.js').NamedGradient} NamedGradient
  */
 
 /**
  * A gradient, or null where a parameter has none.
- * @typedef {GradientArray | Float16GradientArray | HalfGradient | null | undefined} Gradient
+ * @typedef {GradientArray | Float16GradientArray | HalfGradient | NamedGradient | null | undefined} Gradient
  */
 
 /**
@@ -35,7 +36,7 @@ import { isDetached, lengthOf, typedArrayName } from './typed-array.js';
  * @typedef {object} Tensor
  * @property {GradientArray} array  the elements, or their bits; of the length that is written beside it
  * @property {number} dtype         its code in web/dtypes.js
- * @property {number} length        in elements
+ * @property {number} length        in elements, at the door; a buffer that grows later changes nothing
  * @property {Place | null} parent
  * @property {unknown} key          index or name in the parent
  */
@@ -45,6 +46,7 @@ import { isDetached, lengthOf, typedArrayName } from './typed-array.js';
  * @typedef {object} Place
  * @property {Place | null} parent
  * @property {unknown} key         index or name in the parent; the root has none
+ * @property {unknown} name        its own, of a parameter in a list
  * @property {object} container
  * @property {number} depth
  */
@@ -62,6 +64,7 @@ import { isDetached, lengthOf, typedArrayName } from './typed-array.js';
 const ARRAYS = { root: 'gradients', types: GRADIENT_TYPES_IN_WORDS, take: () => false };
 
 const NUMBERS = 'an Array of numbers (wrap it: Float32Array.from(values))';
+const DTYPES = "'float16', 'bfloat16' or the name of its data's type, such as 'float32'";
 const MAX_DEPTH = 100;
 
 // The key of a parameter's gradient.
@@ -73,16 +76,18 @@ const GRAD = Symbol('grad');
  * @param {unknown} gradients
  * @param {Door} [door]
  * @returns {Tensor[]}  those in arrays
- * @throws {TypeError} on anything that is not a gradient, naming its place
+ * @throws {TypeError} on anything that is not a gradient, naming its place; also on undefined in the place of them
+ *   all, which is a name that was misspelt
  */
 export function collect(gradients, door = ARRAYS) {
+  if (gradients === undefined) throw notAGradient(door, gradients, null, undefined);
   /** @type {Tensor[]} */
   const tensors = [];
   visit(tensors, door, gradients, null, undefined);
   // A getter or an iterator may have transferred the buffer of a gradient that had been read already.
   for (let i = 0; i < tensors.length; ++i) {
     const tensor = tensors[i];
-    if (lengthOf(tensor.array) !== tensor.length) throw changed(door, tensor);
+    if (lengthOf(tensor.array) < tensor.length) throw changed(door, tensor);
   }
   return tensors;
 }
@@ -123,8 +128,8 @@ export function nameAt(root, parent, key) {
  */
 function pathTo(parent, key) {
   if (parent === null) return [];
-  const path = pathTo(parent.parent, parent.key);
-  if (key !== GRAD) path.push(typeof key === 'object' ? describe(key) : String(key));
+  const path = pathTo(parent.parent, parent.name ?? parent.key);
+  if (key !== GRAD) path.push(String(key));
   return path;
 }
 
@@ -138,11 +143,15 @@ function pathTo(parent, key) {
 function visit(tensors, door, value, parent, key) {
   if (value === null || value === undefined) return;
   if (typeof value !== 'object') throw notAGradient(door, value, parent, key);
-  const name = typedArrayName(value);
-  if (name === undefined) {
-    visitContainer(tensors, door, value, parent, key);
+  const type = typedArrayName(value);
+  const list = type === undefined && isList(value);
+  if (list === undefined) throw notAGradient(door, value, parent, key);
+  if ('grad' in value) {
+    visitParameter(tensors, door, value, parent, key);
+  } else if (type === undefined) {
+    visitContainer(tensors, door, value, list, parent, key);
   } else {
-    const dtype = dtypeOf(name);
+    const dtype = dtypeOf(type);
     if (dtype === undefined) throw notAGradient(door, value, parent, key);
     visitArray(tensors, door, value, dtype, parent, key);
   }
@@ -160,7 +169,8 @@ function visitArray(tensors, door, value, dtype, parent, key) {
   const array = /** @type {GradientArray} */ (value);
   const length = lengthOf(array);
   if (length === 0 && isDetached(array)) {
-    throw mistake(door, parent, key, `${describe(array)} on a detached buffer`, 'one that can be read');
+    const why = isOutOfBounds(array) ? 'a buffer that shrank to before its end' : 'a detached buffer';
+    throw mistake(door, parent, key, `${describe(array)} on ${why}`, 'one that can be read');
   }
   tensors.push({ array, dtype, length, parent, key });
 }
@@ -169,23 +179,39 @@ function visitArray(tensors, door, value, dtype, parent, key) {
  * @param {Tensor[]} tensors
  * @param {Door} door
  * @param {object} value
+ * @param {boolean} list  whether it is an Array
  * @param {Place | null} parent
  * @param {unknown} key
  */
-function visitContainer(tensors, door, value, parent, key) {
-  if (isRevoked(value)) throw notAGradient(door, value, parent, key);
-  if (!('grad' in value) && door.take(value, parent, key)) return;
-  const list = Array.isArray(value) ? value : null;
+function visitContainer(tensors, door, value, list, parent, key) {
+  if (door.take(value, parent, key)) return;
+  // A tensor of a framework may be iterable, and consumed by iterating.
+  if ('dataSync' in value) throw notAGradient(door, value, parent, key);
   const place = enter(door, value, parent, key);
-  if (list !== null) {
-    for (let i = 0, length = list.length; i < length; ++i) visit(tensors, door, list[i], place, i);
+  if (list) {
+    const items = /** @type {unknown[]} */ (value);
+    for (let i = 0, length = items.length; i < length; ++i) visit(tensors, door, items[i], place, i);
   } else if (isMap(value)) {
-    visitIterable(value.entries(), ([name, item]) => visit(tensors, door, item, place, name));
-  } else if ('grad' in value) {
-    visitGradientOfParameter(tensors, door, value.grad, place);
-  } else if (!visitHalf(tensors, door, value, parent, key)) {
+    visitMap(tensors, door, value, place);
+  } else if (!visitTyped(tensors, door, value, parent, key)) {
     visitIterableOrRecord(tensors, door, value, place);
   }
+}
+
+/**
+ * @param {Tensor[]} tensors
+ * @param {Door} door
+ * @param {Pick<ReadonlyMap<unknown, unknown>, 'entries'>} map
+ * @param {Place} place  the map's own
+ */
+function visitMap(tensors, door, map, place) {
+  const first = tensors.length;
+  let index = 0;
+  visitIterable(map.entries(), ([key, item]) => {
+    visit(tensors, door, item, place, Object(key) === key ? (nameOf(key) ?? index) : key);
+    ++index;
+  });
+  checkOneKind(door, tensors, first);
 }
 
 /**
@@ -195,35 +221,71 @@ function visitContainer(tensors, door, value, parent, key) {
  * @param {Place} place  the value's own
  */
 function visitIterableOrRecord(tensors, door, value, place) {
+  if ('BYTES_PER_ELEMENT' in value) {
+    const got = `a Proxy or a polyfill: ${describe(value)}`;
+    throw mistake(door, place.parent, place.key, got, `a typed array itself, ${expectedOf(door)}`);
+  }
   if (isIterable(value)) {
     let index = 0;
     visitIterable(value[Symbol.iterator](), (item) => visit(tensors, door, item, place, index++));
   } else if (isPlainRecord(value)) {
+    const first = tensors.length;
     for (const name of Object.keys(value)) visit(tensors, door, value[name], place, name);
+    checkOneKind(door, tensors, first);
   } else {
     throw notAGradient(door, value, place.parent, place.key);
   }
 }
 
 /**
+ * Integers beside floats under names are the indices of a sparse gradient, a shape or a mask: counted as gradients, they would
+ * give a wrong norm in silence. Nobody calls them `grad` by chance.
+ * @param {Door} door
+ * @param {readonly Tensor[]} tensors
+ * @param {number} first  of those in the record or Map
+ */
+function checkOneKind(door, tensors, first) {
+  let isMixed = false;
+  /** @type {Tensor | undefined} */
+  let integers;
+  for (let i = first; i < tensors.length; ++i) {
+    if (isWritable(tensors[i].dtype)) isMixed = true;
+    else if (tensors[i].key !== GRAD) integers ??= tensors[i];
+  }
+  if (!isMixed || integers === undefined) return;
+  const got = `${describe(integers.array)} beside floating-point gradients in one record`;
+  throw mistake(
+    door,
+    integers.parent,
+    integers.key,
+    got,
+    'names of gradients only (of a sparse one its values)',
+  );
+}
+
+/**
  * @param {Tensor[]} tensors
  * @param {Door} door
- * @param {unknown} gradient
- * @param {Place} place
+ * @param {object} value  an object with a `grad`
+ * @param {Place | null} parent
+ * @param {unknown} key
  */
-function visitGradientOfParameter(tensors, door, gradient, place) {
+function visitParameter(tensors, door, value, parent, key) {
+  const place = enter(door, value, parent, key);
+  if (typeof key === 'number') place.name = nameOf(value);
+  const gradient = /** @type {{ grad: unknown }} */ (value).grad;
   if (gradient === null || gradient === undefined) return;
   const dtype = dtypeOf(typedArrayName(gradient) ?? '');
   if (dtype !== undefined) {
     visitArray(tensors, door, /** @type {object} */ (gradient), dtype, place, GRAD);
     return;
   }
-  const isReadable = typeof gradient === 'object' && !isRevoked(gradient);
-  if (isReadable && (door.take(gradient, place, GRAD) || visitHalf(tensors, door, gradient, place, GRAD)))
+  const isReadable = typeof gradient === 'object' && isList(gradient) !== undefined;
+  if (isReadable && (door.take(gradient, place, GRAD) || visitTyped(tensors, door, gradient, place, GRAD)))
     return;
   const words = describe(gradient);
-  const isList = words === 'an Array' && typeof (/** @type {unknown[]} */ (gradient)[0]) === 'number';
-  throw mistake(door, place, GRAD, isList ? NUMBERS : words, `${door.types}, or null`);
+  const isNumbers = words === 'an Array' && typeof (/** @type {unknown[]} */ (gradient)[0]) === 'number';
+  throw mistake(door, place, GRAD, isNumbers ? NUMBERS : words, `${door.types}, or null`);
 }
 
 /**
@@ -232,19 +294,24 @@ function visitGradientOfParameter(tensors, door, gradient, place) {
  * @param {object} value
  * @param {Place | null} parent
  * @param {unknown} key
- * @returns {boolean}  whether the value is the bits of half-precision elements
+ * @returns {boolean}  whether the value is { data, dtype }: elements, or their bits, with the name of their type
  */
-function visitHalf(tensors, door, value, parent, key) {
-  const half = /** @type {Partial<HalfGradient>} */ (value);
-  const dtype = halfDtypeOf(half.dtype);
+function visitTyped(tensors, door, value, parent, key) {
+  const { data, dtype: name } = /** @type {{ data?: unknown, dtype?: unknown }} */ (value);
+  const dtype = dtypeNamed(name);
   if (dtype === undefined) return false;
-  const { data } = half;
-  if (data === undefined || typedArrayName(data) !== 'Uint16Array') {
-    const place = `${placeAt(door.root, parent, key)}.data`;
-    const expected = `a Uint16Array of the bits of ${DTYPE_NAMES[dtype]} elements`;
-    throw new TypeError(`${place} is ${describe(data)}; expected ${expected}`);
+  const type = typedArrayName(data) ?? '';
+  const isBits = type === 'Uint16Array' && /float16/.test(/** @type {string} */ (name));
+  if (!isBits && dtypeOf(type) !== dtype) {
+    throw mistake(
+      door,
+      { parent, key, name: null, container: value, depth: 0 },
+      'data',
+      describe(data),
+      arrayTypeOf(dtype),
+    );
   }
-  visitArray(tensors, door, data, dtype, parent, key);
+  visitArray(tensors, door, /** @type {object} */ (data), dtype, parent, key);
   return true;
 }
 
@@ -284,7 +351,7 @@ function enter(door, container, parent, key) {
   if (depth > MAX_DEPTH) {
     throw mistake(door, parent, key, `nested ${depth} levels deep`, `at most ${MAX_DEPTH} levels`);
   }
-  return { parent, key, container, depth };
+  return { parent, key, name: undefined, container, depth };
 }
 
 /** @param {Door} door */
@@ -303,7 +370,7 @@ export function notAGradient(door, value, parent, key) {
     return mistake(door, parent.parent, parent.key, NUMBERS, expectedOf(door));
   }
   const isDtype = key === 'dtype' && typeof value === 'string';
-  return mistake(door, parent, key, describe(value), isDtype ? "'float16' or 'bfloat16'" : expectedOf(door));
+  return mistake(door, parent, key, describe(value), isDtype ? DTYPES : expectedOf(door));
 }
 
 /**
@@ -339,12 +406,27 @@ export function placeAt(root, parent, key) {
 }
 
 /**
- * By its tag, so that Maps of other realms count.
+ * By its tag, so that Maps of other realms count, or by what it can do, so that those of other libraries do. Sets can do the
+ * same.
  * @param {object} value
- * @returns {value is Map<unknown, unknown>}
+ * @returns {value is Pick<ReadonlyMap<unknown, unknown>, 'entries'>}
  */
 function isMap(value) {
-  return tagOf(value) === 'Map';
+  const tag = tagOf(value);
+  if (tag === 'Map' || tag === 'Set') return tag === 'Map';
+  const { size, entries } = /** @type {Partial<ReadonlyMap<unknown, unknown>>} */ (value);
+  return typeof size === 'number' && typeof entries === 'function';
+}
+
+/**
+ * The name that an object or a function has itself.
+ * @param {unknown} value
+ * @returns {string | undefined}
+ */
+function nameOf(value) {
+  if (isList(value) === undefined) return undefined;
+  const { name } = /** @type {{ name?: unknown }} */ (value);
+  return typeof name === 'string' && name !== '' ? name : undefined;
 }
 
 /**
@@ -353,19 +435,6 @@ function isMap(value) {
  */
 function isIterable(value) {
   return typeof (/** @type {Partial<Iterable<unknown>>} */ (value)[Symbol.iterator]) === 'function';
-}
-
-/**
- * Whether it is a Proxy that was revoked: whatever is asked of it throws.
- * @param {object} value
- */
-function isRevoked(value) {
-  try {
-    Array.isArray(value);
-    return false;
-  } catch {
-    return true;
-  }
 }
 
 /**

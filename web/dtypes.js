@@ -12,6 +12,12 @@
  */
 
 /**
+ * Elements with the name of their type, as frameworks keep them.
+ * @typedef {{ readonly data: GradientArray | Float16GradientArray, readonly dtype: 'float32' | 'float64' | 'float16' |
+ *   'int8' | 'uint8' | 'int16' | 'uint16' | 'int32' | 'uint32' }} NamedGradient
+ */
+
+/**
  * A typed array of elements that the core can read.
  * @typedef {Float32Array | Float64Array | Int8Array | Uint8Array | Uint8ClampedArray | Int16Array |
  *   Uint16Array | Int32Array | Uint32Array} GradientArray
@@ -63,13 +69,26 @@ export function dtypeOf(name) {
 }
 
 /**
- * The code of the dtype of half-precision bits; undefined for any other name.
- * @param {unknown} dtype
+ * The code of a type by its own name, such as 'float16'; undefined for any other.
+ * @param {unknown} name
  * @returns {number | undefined}
  */
-export function halfDtypeOf(dtype) {
-  if (dtype === 'float16') return FLOAT16;
-  return dtype === 'bfloat16' ? BFLOAT16 : undefined;
+export function dtypeNamed(name) {
+  const code = DTYPE_NAMES.indexOf(/** @type {string} */ (name));
+  return code < 0 ? undefined : code;
+}
+
+/**
+ * Which arrays hold elements of a type, in words.
+ * @param {number} dtype
+ */
+export function arrayTypeOf(dtype) {
+  const name = DTYPE_NAMES[dtype];
+  const bits = `a Uint16Array of the bits of ${name} elements`;
+  if (dtype === BFLOAT16) return bits;
+  const type = name.replace(/^./, (letter) => letter.toUpperCase());
+  const array = `${/^I/.test(type) ? 'an' : 'a'} ${type}Array`;
+  return dtype === FLOAT16 ? `${bits}, or ${array}` : array;
 }
 
 /**

@@ -24,28 +24,40 @@
  * @property {(dtype: number, count: number, factor: number, limit: number) => void} rewrite
  */
 
+/** @typedef {{ bindings: Bindings, buffer: ArrayBuffer }} Bound  The buffer is never replaced: the memory does not grow. */
+
 /**
- * Instantiates a module and collects what it registers.
- * @param {WebAssembly.Module} module
- * @returns {{ bindings: Bindings, buffer: ArrayBuffer }}  the buffer is never replaced: the memory does not grow
+ * What a module is to be instantiated with, and what its instance then binds.
+ * @returns {{ imports: WebAssembly.Imports, bind: (instance: WebAssembly.Instance) => Bound }}
  */
-export function bind(module) {
+export function embind() {
   /** @type {Record<string, unknown>} */
   const bindings = {};
+  /** @type {any} */
+  let exported;
+  /** @type {Record<string | symbol, (...numbers: number[]) => void>} */
+  const env = {
+    _embind_register_constant(name, _type, value) {
+      bindings[textAt(exported.memory.buffer, name)] = value;
+    },
+    _embind_register_function(name, _count, _types, _signature, invoker, target) {
+      const call = exported.__indirect_function_table.get(invoker);
+      bindings[textAt(exported.memory.buffer, name)] = (/** @type {number[]} */ ...values) =>
+        call(target, ...values);
+    },
+  };
   // The types of arguments are registered as well; all that are used are numbers on both sides.
-  const env = Object.fromEntries(WebAssembly.Module.imports(module).map(({ name }) => [name, () => {}]));
-  env._embind_register_constant = (/** @type {number[]} */ ...[name, , value]) => {
-    bindings[textAt(memory.buffer, name)] = value;
+  const others = {
+    get: (/** @type {typeof env} */ known, /** @type {string} */ name) => known[name] ?? (() => {}),
   };
-  env._embind_register_function = (/** @type {number[]} */ ...[name, , , , invoker, target]) => {
-    const call = table.get(invoker);
-    bindings[textAt(memory.buffer, name)] = (/** @type {number[]} */ ...values) => call(target, ...values);
+  return {
+    imports: { env: new Proxy(env, others) },
+    bind({ exports }) {
+      exported = exports;
+      exported._initialize();
+      return { bindings: /** @type {any} */ (bindings), buffer: exported.memory.buffer };
+    },
   };
-  const { exports } = new WebAssembly.Instance(module, { env });
-  const memory = /** @type {WebAssembly.Memory} */ (exports.memory);
-  const table = /** @type {WebAssembly.Table} */ (exports.__indirect_function_table);
-  /** @type {() => void} */ (exports._initialize)();
-  return { bindings: /** @type {any} */ (bindings), buffer: /** @type {ArrayBuffer} */ (memory.buffer) };
 }
 
 /**

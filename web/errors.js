@@ -69,6 +69,20 @@ export function placeIn(place, key) {
     : `${place}[${JSON.stringify(key)}]`;
 }
 
+/**
+ * Whether a value is an Array; undefined for a Proxy that was revoked, of which nothing can be asked. The answer must be used:
+ * a test for nothing but the exception is dropped by bundlers.
+ * @param {unknown} value
+ * @returns {boolean | undefined}
+ */
+export function isList(value) {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return undefined;
+  }
+}
+
 /** @param {object} value */
 function describeObject(value) {
   const name = typedArrayName(value) ?? className(value);
@@ -77,19 +91,25 @@ function describeObject(value) {
 
 /** @param {unknown} object */
 function className(object) {
-  try {
-    if (Array.isArray(object)) return 'Array';
-  } catch {
-    return 'revoked Proxy';
-  }
+  const list = isList(object);
+  if (list !== false) return list ? 'Array' : 'revoked Proxy';
   try {
     const name = /** @type {{ constructor?: { name?: unknown } }} */ (object).constructor?.name;
     const word = shorten(typeof name === 'string' && name !== '' ? name : tagOf(object));
-    if ('dataSync' in /** @type {object} */ (object)) return `${word} (pass its dataSync())`;
-    return word === 'Object' ? 'object' : word;
+    return (word === 'Object' ? 'object' : word) + adviceFor(/** @type {object} */ (object));
   } catch {
     return 'object';
   }
+}
+
+/**
+ * What to pass in the place of a tensor of a framework. Nothing of it is read, which might consume it.
+ * @param {object} object
+ */
+function adviceFor(object) {
+  if ('dataSync' in object) return ` (pass a copy: its ${'ref' in object ? 'ref.' : ''}dataSync().slice())`;
+  if ('mapAsync' in object) return ' (gradnorm/webgpu takes { buffer, length })';
+  return 'dims' in object && 'data' in object ? ' (pass { data: tensor.data, dtype: tensor.type })' : '';
 }
 
 /** @param {string} text */

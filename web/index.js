@@ -6,8 +6,10 @@
  * @typedef {import('./collect.js').Parameter} Parameter
  * @typedef {import('./dtypes.js').GradientArray} GradientArray
  * @typedef {import('./dtypes.js').HalfGradient} HalfGradient
+ * @typedef {import('./dtypes.js').NamedGradient} NamedGradient
  * @typedef {import('./clip.js').ClipOptions} ClipOptions
  * @typedef {import('./clip.js').NonfinitePolicy} NonfinitePolicy
+ * @typedef {import('./report.js').ReportOptions} ReportOptions
  * @typedef {import('./report.js').TensorReport} TensorReport
  * @typedef {import('./report.js').Nonfinite} Nonfinite
  * @typedef {import('./state.js').NormAccumulatorState} NormAccumulatorState

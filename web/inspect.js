@@ -45,7 +45,7 @@ export function inspect(tensors, normType) {
  */
 export function findNonfinite(tensors) {
   const core = getCore();
-  core.begin(Infinity);
+  core.begin(Infinity); // any p would do; this one costs least
   for (const tensor of tensors) {
     const { firstNonfinite } = inspectTensor(core, tensor);
     if (firstNonfinite >= 0) return { tensor, index: firstNonfinite, value: valueAt(tensor, firstNonfinite) };

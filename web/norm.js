@@ -37,7 +37,6 @@ import { reduceNorm } from './reduce.js';
  * @param {number} [normType]
  */
 export function gradNorm(gradients, normType = 2) {
-  if (arguments.length === 0) throw new TypeError('gradNorm was called without gradients');
   checkNormType(normType);
   return reduceNorm(collect(gradients), normType);
 }

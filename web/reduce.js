@@ -10,7 +10,7 @@ import { getCore, WORDS_PER_SEGMENT } from './wasm.js';
  * @typedef {import('./wasm.js').Core} Core
  */
 
-// The core loads 16 bytes at a time.
+// The core loads 16 bytes at a time, faster where they are aligned; elements must lie at multiples of their size.
 const ALIGNMENT = 16;
 
 // Small tensors are no faster in larger heaps, which fall out of the second-level cache.
@@ -88,7 +88,7 @@ function begin(core, normType, state) {
  */
 function save(core, state) {
   core.save();
-  const isFull = core.state.subarray(0, TOTALS).some((total) => total >= 2n ** 63n);
+  const isFull = core.state.subarray(0, TOTALS).some((total) => total >= 1n << 63n);
   if (isFull) throw new RangeError('more than 2^31 blocks were added; expected a reset() before');
   state.set(core.state);
 }

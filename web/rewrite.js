@@ -39,7 +39,7 @@ export function clamp(tensors, limit) {
  * @param {readonly Tensor[]} tensors
  */
 export function fillWithZeros(tensors) {
-  for (const { array } of tensors) fillWith(array, 0);
+  for (const { array, length } of tensors) fillWith(array, 0, length);
 }
 
 /**

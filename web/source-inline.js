@@ -1,6 +1,7 @@
 // web/source-inline.js: the default entry's WebAssembly module, whose bytes lie in the bundle itself. Below
 // web/wasm.js; `gradnorm/slim` is built with web/source-url.js in its place.
 import { hex } from '../build/wasm-hex.js';
+import { nodeModule } from './url.js';
 
 /**
  * In hexadecimal rather than base64 because it compresses far better, 8.2 kB against 10.9 kB with Brotli:
@@ -8,7 +9,7 @@ import { hex } from '../build/wasm-hex.js';
  * @returns {Uint8Array<ArrayBuffer>}
  */
 export function readDefaultSync() {
-  return globalThis.Buffer?.from(hex, 'hex') ?? decode();
+  return nodeModule('node:buffer')?.Buffer.from(hex, 'hex') ?? decode();
 }
 
 /** Eight digits at a time, because this runs once and is never compiled. */

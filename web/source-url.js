@@ -18,7 +18,17 @@ export function readDefault() {
   return readUrl(wasmUrl());
 }
 
-/** Bundlers know this form of `new URL` and bring the file along. */
+/**
+ * Bundlers know this form of `new URL` and bring the file along.
+ * @throws {Error} where a module has no URL that others are relative to: in a blob:, or bundled as iife or cjs
+ */
 function wasmUrl() {
-  return new URL('./gradnorm.wasm', import.meta.url);
+  try {
+    return new URL('./gradnorm.wasm', import.meta.url);
+  } catch (cause) {
+    throw new Error(
+      'gradnorm/slim cannot find its gradnorm.wasm here; expected `await init(source)` first, with its full URL, its bytes or its WebAssembly.Module',
+      { cause },
+    );
+  }
 }

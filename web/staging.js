@@ -1,7 +1,7 @@
 // web/staging.js: elements into the core's staging area and back out of it. Used by what reduces and by what
 // rewrites; knows nothing of norms.
 import { BYTE_SHIFTS, FLOAT32, FLOAT64 } from './dtypes.js';
-import { bytesOf } from './typed-array.js';
+import { bytesOf, lengthOf } from './typed-array.js';
 
 /**
  * @typedef {import('./collect.js').Tensor} Tensor
@@ -21,11 +21,13 @@ const LOOP_COPY_ELEMENTS = 8;
  * @param {number} byteOffset
  */
 export function copyIn(core, { array, dtype, length }, start, count, byteOffset) {
+  // A view of a buffer that grew since the door is longer now.
+  const isWhole = count === length && lengthOf(array) === length;
   if (dtype === FLOAT32 && count <= LOOP_COPY_ELEMENTS) {
     copyByLoop(array, start, count, core.float32, byteOffset >> 2);
-  } else if (dtype === FLOAT32 && count === length) {
+  } else if (dtype === FLOAT32 && isWhole) {
     core.float32.set(array, byteOffset >> 2);
-  } else if (dtype === FLOAT64 && count === length) {
+  } else if (dtype === FLOAT64 && isWhole) {
     core.float64.set(array, byteOffset >> 3);
   } else {
     core.bytes.set(bytesAt(array, dtype, start, count), byteOffset);

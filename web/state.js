@@ -29,7 +29,8 @@ export const ELEMENTS = 6;
 export const LARGEST = 7;
 export const FLAGS = 8;
 export const WORDS = 9;
-const EMPTY_TOP = -(2n ** 63n);
+// Shifted, as tools that lower `**` for old targets make Math.pow of it, which takes no BigInt.
+const EMPTY_TOP = -(1n << 63n);
 export const NAN = 1n;
 export const INFINITY = 2n;
 

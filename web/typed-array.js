@@ -48,6 +48,19 @@ export function isDetached(array) {
 }
 
 /**
+ * Of an array that is detached in this sense: whether its buffer is there, but ends before the array does.
+ * @param {ArrayLike<number>} array  a typed array
+ * @returns {boolean}
+ */
+export function isOutOfBounds(array) {
+  try {
+    return new Uint8Array(bufferOf(array)).length >= 0;
+  } catch {
+    return false;
+  }
+}
+
+/**
  * @param {ArrayLike<number>} array  a typed array
  * @returns {ArrayBufferLike}
  */
@@ -85,7 +98,8 @@ export function uint16ViewOf(array) {
 /**
  * @param {ArrayLike<number>} array  a typed array
  * @param {number} value
+ * @param {number} length  of the elements to fill
  */
-export function fillWith(array, value) {
-  fill.call(array, value);
+export function fillWith(array, value, length) {
+  fill.call(array, value, 0, length);
 }

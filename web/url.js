@@ -1,5 +1,7 @@
 // web/url.js: bytes from a URL, in browsers, workers and Node.js. Below web/wasm.js.
 
+import { tagOf } from './errors.js';
+
 /**
  * Fetches a URL; a file: URL is read from disk, which fetch refuses to do in Node.js.
  * @param {URL | string} url
@@ -30,18 +32,29 @@ export async function readResponse(response, name) {
 }
 
 /**
- * The bytes behind a file: URL where there is a Node.js to read it, otherwise null. The file system is asked
- * for at run time, so that no bundler sees an import of Node's.
+ * A module of Node.js where there is a Node.js, asked for at run time, so that no bundler sees an import. A page may
+ * have anything by the name of process: a form, a variable of its own, a polyfill.
+ * @param {string} name
+ * @returns {any}
+ */
+export function nodeModule(name) {
+  const { process } = globalThis;
+  if (tagOf(process) !== 'process' || typeof process.getBuiltinModule !== 'function') return undefined;
+  return process.getBuiltinModule(name);
+}
+
+/**
+ * The bytes behind a file: URL where there is a Node.js to read it, otherwise null.
  * @param {URL | string} url
  * @returns {Uint8Array<ArrayBuffer> | null}
  * @throws {Error} if the file cannot be read
  */
 export function readFileUrl(url) {
   if (!String(url).startsWith('file:')) return null;
-  const fs = globalThis.process?.getBuiltinModule?.('node:fs');
+  const fs = nodeModule('node:fs');
   if (fs === undefined) return null;
   try {
-    return fs.readFileSync(new URL(url));
+    return fs.readFileSync(nodeModule('node:url').fileURLToPath(String(url)));
   } catch (cause) {
     throw cannot('read', url, cause);
   }

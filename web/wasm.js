@@ -1,6 +1,6 @@
 // web/wasm.js: the loader. Gives the pipeline its core, the WebAssembly module behind bindings/: by itself
 // and synchronously at the first call, or earlier and as you like it by init and initSync.
-import { bind } from './embind.js';
+import { embind } from './embind.js';
 import { describe, tagOf } from './errors.js';
 import { readDefault, readDefaultSync } from './source-inline.js';
 import { WORDS } from './state.js';
@@ -36,17 +36,21 @@ const NUMBERS_OF_SUMMARY = 10;
 /** @type {Core | null} */
 let core = null;
 
+/** One instance is made at a time, so that of many calls of init at once only the first makes one. */
+let turn = Promise.resolve();
+
 /**
  * The core; at the first call it is made from the entry point's own bytes.
  * @returns {Core}
  */
 export function getCore() {
-  return (core ??= instantiate(compileSync(readDefaultSync())));
+  return (core ??= loadSync(readDefaultSync()));
 }
 
 /**
  * Loads the WebAssembly module early and asynchronously, or from a source of your own: a module compiled
- * elsewhere (Cloudflare Workers), bytes, a Response, or a URL to fetch. Never needed with the default entry;
+ * elsewhere (Cloudflare Workers), bytes, a Response, or a URL to fetch. The default entry needs it only where the
+ * engine starts no module of this size synchronously (the main thread of Chrome before 115);
  * `gradnorm/slim` needs it before the first call, except in Node.js. Once a module is loaded, further calls
  * do nothing. A load that fails is forgotten: call again.
  *
@@ -57,14 +61,13 @@ export function getCore() {
  * @param {InitSource | Promise<InitSource>} [source]  left out: the entry point's own bytes
  * @returns {Promise<void>}
  * @throws {TypeError} if the source is of none of these types
- * @throws {Error} if it cannot be fetched, compiled or is not this version's module
+ * @throws {Error} if it cannot be fetched, compiled or is not this version's module; says why, and what helps
  */
 export async function init(source) {
   const given = await source;
   if (given !== undefined) checkSource('init', given, isInitSource, INIT_EXPECTED);
   if (core !== null) return;
-  const module = await compile(given === undefined ? await readDefault() : await resolve(given));
-  core ??= instantiate(module);
+  await load(await (given === undefined ? readDefault() : resolve(given)));
 }
 
 /**
@@ -78,7 +81,7 @@ export async function init(source) {
 export function initSync(source) {
   if (source !== undefined) checkSource('initSync', source, isModuleOrBytes, INIT_SYNC_EXPECTED);
   if (core !== null) return;
-  core = instantiate(compileSync(source ?? readDefaultSync()));
+  core = loadSync(source ?? readDefaultSync());
 }
 
 const INIT_SYNC_EXPECTED = 'a WebAssembly.Module or its bytes';
@@ -112,7 +115,8 @@ function isInitSource(source) {
  * @returns {source is Response}
  */
 function isResponse(source) {
-  return tagOf(source) === 'Response';
+  // A polyfill's does not say what it is.
+  return typeof (/** @type {Partial<Response> | null | undefined} */ (source)?.ok) === 'boolean';
 }
 
 /**
@@ -132,31 +136,37 @@ async function resolve(source) {
   return isResponse(source) ? readResponse(source, source.url || 'the Response') : source;
 }
 
-/**
- * @param {WebAssembly.Module | BufferSource} source
- * @returns {Promise<WebAssembly.Module>}
- */
-async function compile(source) {
-  if (!isBytes(source)) return source;
-  const bytes = plainBytes(source);
+/** @param {WebAssembly.Module | BufferSource} source */
+async function load(source) {
   try {
-    return await WebAssembly.compile(bytes);
-  } catch (error) {
-    throw cannotCompile(bytes, error);
+    const module = isBytes(source) ? await WebAssembly.compile(plainBytes(source)) : source;
+    const loading = turn.then(() => instantiate(module));
+    turn = loading.catch(() => {});
+    await loading;
+  } catch (cause) {
+    throw refusal(source, cause);
   }
+}
+
+/** @param {WebAssembly.Module} module */
+async function instantiate(module) {
+  if (core !== null) return;
+  const { imports, bind } = embind();
+  const loaded = coreOf(bind(await WebAssembly.instantiate(module, imports)));
+  core ??= loaded;
 }
 
 /**
  * @param {WebAssembly.Module | BufferSource} source
- * @returns {WebAssembly.Module}
+ * @returns {Core}
  */
-function compileSync(source) {
-  if (!isBytes(source)) return source;
-  const bytes = plainBytes(source);
+function loadSync(source) {
   try {
-    return new WebAssembly.Module(bytes);
-  } catch (error) {
-    throw cannotCompile(bytes, error);
+    const module = isBytes(source) ? new WebAssembly.Module(plainBytes(source)) : source;
+    const { imports, bind } = embind();
+    return coreOf(bind(new WebAssembly.Instance(module, imports)));
+  } catch (cause) {
+    throw refusal(source, cause);
   }
 }
 
@@ -178,38 +188,49 @@ function plainBytes(source) {
   return new Uint8Array(source.buffer, source.byteOffset, source.byteLength).slice();
 }
 
+/** What engines and their hosts throw, by name and message; what it means, and what helps. The first that fits counts. */
+const REFUSALS = /** @type {const} */ ([
+  [/^(Link|Runtime|Type)Error/, 'this is not the WebAssembly module of this version'],
+  [/memory/i, 'no memory for WebAssembly here; expected 1 MB'],
+  [/^RangeError/, 'no synchronous WebAssembly here (Chrome before 115); expected `await init()` first'],
+  [/embedder/, 'no WebAssembly from bytes here; expected initSync of the module gradnorm/gradnorm.wasm'],
+  [/CSP|Content Security|unsafe-eval/, "the Content Security Policy lacks script-src 'wasm-unsafe-eval'"],
+]);
+
 /**
- * @param {Uint8Array} bytes
+ * @param {WebAssembly.Module | BufferSource} source
  * @param {unknown} cause
  */
-function cannotCompile(bytes, cause) {
-  const isWasm = [0x00, 0x61, 0x73, 0x6d].every((byte, i) => bytes[i] === byte);
-  if (!isWasm)
-    return new Error('gradnorm: these bytes are not WebAssembly (a page from a wrong URL?)', { cause });
-  const reason = /** @type {Error} */ (cause).message;
-  return new Error(`gradnorm: the WebAssembly module does not compile (it needs SIMD): ${reason}`, { cause });
+function refusal(source, cause) {
+  return new Error(`gradnorm: ${reasonFor(source, String(cause))}`, { cause });
 }
 
 /**
- * @param {WebAssembly.Module} module
- * @returns {Core}
+ * Engines differ in their words: only what cannot be tried is read from them.
+ * @param {WebAssembly.Module | BufferSource} source
+ * @param {string} words
+ * @returns {string}
  */
-function instantiate(module) {
-  try {
-    const { bindings, buffer } = bind(module);
-    if (bindings.interfaceVersion !== INTERFACE_VERSION) throw new TypeError('it has other exports');
-    return coreOf(bindings, buffer);
-  } catch (cause) {
-    throw new Error('gradnorm: this is not the WebAssembly module of this version', { cause });
-  }
+function reasonFor(source, words) {
+  if (typeof globalThis.WebAssembly?.validate !== 'function')
+    return 'no WebAssembly here; expected an engine without --jitless or Lockdown Mode';
+  if (isBytes(source) && String(plainBytes(source).subarray(0, 4)) !== '0,97,115,109')
+    return 'these bytes are not WebAssembly (a page from a wrong URL?)';
+  const known = REFUSALS.find(([pattern]) => pattern.test(words));
+  if (known !== undefined) return known[1];
+  // A module whose only function type returns a v128.
+  const simd = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 0x60, 0, 1, 0x7b);
+  return words.startsWith('CompileError') && !WebAssembly.validate(simd)
+    ? 'no WebAssembly SIMD here; expected a newer engine or processor'
+    : `the WebAssembly module does not compile: ${words}`;
 }
 
 /**
- * @param {Bindings} bindings
- * @param {ArrayBuffer} buffer
+ * @param {import('./embind.js').Bound} bound
  * @returns {Core}
  */
-function coreOf(bindings, buffer) {
+function coreOf({ bindings, buffer }) {
+  if (bindings.interfaceVersion !== INTERFACE_VERSION) throw new TypeError('it has other exports');
   const { stagingAddress, stagingBytes, segmentTableAddress, maxSegments } = bindings;
   return {
     ...bindings,

@@ -120,7 +120,8 @@ for (const dtype of /** @type {const} */ (['float16', 'bfloat16'])) {
   test(`data: ${dtype}s are the same bits however cut, of both signs, with magnitudes in 2^-14 .. 2^-6`, () => {
     const [tensor] = makeTensors([10000], dtype);
     assert.equal(checksum([tensor]), checksum(makeTensors([9000, 1000], dtype)));
-    const values = Array.from(tensor, (bits) => decodingTable(dtype)[bits]);
+    const table = decodingTable(dtype);
+    const values = Array.from(tensor, (bits) => table[bits]);
     const magnitudes = values.map(Math.abs);
     assert.ok(Math.min(...magnitudes) >= 2 ** -14 && Math.max(...magnitudes) < 2 ** -6);
     assert.ok(values.some((value) => value < 0) && values.some((value) => value > 0));
@@ -181,7 +182,7 @@ test('whoever is a guest of another process takes part only where its host does'
   const guests = contenders.filter(({ name, process }) => name !== process);
   assert.deepEqual(
     guests.map(({ name }) => name),
-    ['gradNorm alone'],
+    ['gradNorm alone', 'gradnorm on zeros', 'gradnorm on NaN'],
   );
   for (const guest of guests) {
     const host = contenders.find(({ name }) => name === guest.process);
@@ -320,8 +321,33 @@ function caseResult(id, ...figures) {
   return { ...head, tensors: lengths.length, elements: 1, rows };
 }
 
-/** @type {(...inputs: Parameters<typeof judge>) => string[]} */
-const marks = (...inputs) => judge(...inputs).map(({ mark }) => mark);
+/**
+ * Of the promises about other contenders than ourselves on other elements.
+ * @type {(...inputs: Parameters<typeof judge>) => string[]}
+ */
+const marks = (...inputs) =>
+  judge(...inputs).flatMap(({ against, mark }) => (against.startsWith('gradnorm on') ? [] : [mark]));
+
+test('targets: zeros and NaN take at most 1.2 times what other elements take, in each norm and the report', () => {
+  const tried = new Map(makeCases(false).map(({ id, lengths }) => [id, lengths.length]));
+  for (const id of ['large p=1', 'large p=2', 'large p=3', 'large p=inf', 'large p=2.7', 'large report']) {
+    assert.equal(tried.get(id), 1);
+    /** @type {(zeros: number, nan: number) => string[]} */
+    const marksOf = (zeros, nan) =>
+      judge(
+        [caseResult(id, [OURS, 1, 0], ['gradnorm on zeros', zeros, NaN], ['gradnorm on NaN', nan, NaN])],
+        undefined,
+        false,
+      ).flatMap(({ against, mark }) => (against.startsWith('gradnorm on') ? [mark] : []));
+    assert.deepEqual(marksOf(1.2, 1), ['pass', 'pass']);
+    assert.deepEqual(marksOf(0.2, 1.21), ['pass', 'MISS']);
+    assert.deepEqual(marksOf(1.21, 0.2), ['MISS', 'pass']);
+  }
+  const { promise } = judge([caseResult('large p=1')], undefined, false).find(({ against }) =>
+    against.endsWith('zeros'),
+  ) ?? { promise: '' };
+  assert.equal(promise, 'takes <= 1.2 of our time');
+});
 
 test('targets of the demo page: one for each figure of each browser; none for what a browser does not tell', () => {
   const figures = { stepsPerSecond: 30, content: 1000, interactive: 2000 };

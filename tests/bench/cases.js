@@ -123,11 +123,20 @@ export function sizeName(elements) {
 
 /**
  * A promise about gradnorm and a peer: its time is at least so many times ours (as an aim, more), our time is at
- * most so many times its, or both norms have the same bits.
+ * most so many times its, or its time so many times ours (where we are the peer, on other elements), or both
+ * norms have the same bits.
  * @typedef {{ id: string, peer: string } & (
- *   { atLeast: number, aim?: number } | { atMost: number } | { sameBits: true }
+ *   { atLeast: number, aim?: number } | { atMost: number } | { itsAtMost: number } | { sameBits: true }
  * )} Target
  */
+
+/** Zeros and NaN take hardly longer than other elements: in each of these cases. */
+const ON_ANYTHING = [
+  ...NORM_TYPES.map((p) => `p=${p === Infinity ? 'inf' : p}`),
+  'report',
+  'float16',
+  'bfloat16',
+];
 
 /** @type {Target[]} */
 export const TARGETS = [
@@ -150,6 +159,9 @@ export const TARGETS = [
   { id: 'large report', peer: 'gradNorm alone', sameBits: true },
   { id: 'gpt2 accumulate', peer: 'gradNorm alone', sameBits: true },
   { id: 'large float16', peer: 'JS decoding loop', atLeast: 10 },
+  ...ON_ANYTHING.flatMap((suffix) =>
+    ['zeros', 'NaN'].map((name) => ({ id: `large ${suffix}`, peer: `gradnorm on ${name}`, itsAtMost: 1.2 })),
+  ),
 ];
 
 /**

@@ -113,6 +113,20 @@ test("the loops' own processes clip to what they are asked to, and leave alone w
   }
 });
 
+test('gradnorm on zeros and on NaN measures those, in its own process, in every task and type', async () => {
+  for (const name of ['gradnorm on zeros', 'gradnorm on NaN']) {
+    for (const dtype of /** @type {const} */ (['float32', 'float16', 'bfloat16'])) {
+      // Its runs fail if the norm is another; there is no error to tell.
+      const contender = makeContenders(LIBRARY).find((candidate) => candidate.name === name);
+      await withChild(contender?.command(0, [name]) ?? [], async (child) => {
+        const benchCase = { ...BENCH_CASE, dtype };
+        await child.prepare(benchCase, checksum(makeTensors(benchCase.lengths, dtype)));
+        assert.ok(Number.isNaN(await runOnce(child)));
+      });
+    }
+  }
+});
+
 test("the decoding loops' own processes give the norms of the loops", async () => {
   for (const dtype of /** @type {const} */ (['float16', 'bfloat16'])) {
     const norm = decodingNorm(makeTensors(BENCH_CASE.lengths, dtype), dtype);

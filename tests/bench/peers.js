@@ -102,6 +102,8 @@ export function makeScripted(libraryUrl) {
   return [
     gradnorm(libraryUrl),
     gradNormAlone(libraryUrl),
+    gradnormOn('zeros', 0, libraryUrl),
+    gradnormOn('NaN', NaN, libraryUrl),
     plainLoop,
     eightAccumulatorLoop,
     powLoop,
@@ -224,6 +226,40 @@ function gradNormAlone(libraryUrl) {
     guestOf: OURS,
     async prepare(tensors, { normType }) {
       return { run: measure(await import(libraryUrl), tensors, normType) };
+    },
+  };
+}
+
+/**
+ * On tensors of the same lengths filled with one value, which frozen layers and broken ones have: what it takes
+ * beside the gradients of the case. Its norm is that value, so there is no error to tell.
+ * @param {'zeros' | 'NaN'} name
+ * @param {number} value
+ * @param {string} libraryUrl
+ * @returns {Scripted}
+ */
+function gradnormOn(name, value, libraryUrl) {
+  return {
+    name: `gradnorm on ${name}`,
+    timed: `the same call in the same process on as many ${name}`,
+    tasks: ['norm', 'report'],
+    dtypes: [...FLOATS, ...HALVES],
+    slow: false,
+    refuses: ({ lengths }) => (lengths.length > 1 ? 'one tensor tells' : ''),
+    guestOf: OURS,
+    async prepare(tensors, { task, dtype, normType }) {
+      // The bits of a half that is NaN are those of the largest positive number of 15 bits.
+      const element = dtype === 'float32' || value === 0 ? value : 0x7fff;
+      const filled = tensors.map((tensor) => tensor.slice().fill(element));
+      const gradients = dtype === 'float32' ? filled : filled.map((data) => ({ data, dtype }));
+      const run = VERBS[task](await import(libraryUrl), gradients, normType);
+      return {
+        run(maxNorm) {
+          const norm = run(maxNorm);
+          if (!Object.is(norm, value)) throw new Error(`the norm of ${name} is ${norm}`);
+          return NaN;
+        },
+      };
     },
   };
 }

@@ -92,6 +92,7 @@ function figureCells({ name, figures }) {
 
 /** @param {number} error */
 function formatError(error) {
+  if (Number.isNaN(error)) return '-';
   return error === 0 ? '0' : error.toExponential(1);
 }
 

@@ -64,7 +64,10 @@ function judgePeer(target, result, quick) {
     return { ...head, measured: same ? 'the same' : 'others', mark: same ? 'pass' : 'MISS' };
   }
   const measured = 'atMost' in target ? 1 / peer.ratio : peer.ratio;
-  const kept = 'atMost' in target ? measured <= target.atMost : measured >= target.atLeast;
+  const kept =
+    'atLeast' in target
+      ? measured >= target.atLeast
+      : measured <= ('atMost' in target ? target.atMost : target.itsAtMost);
   return { ...head, measured: measured.toPrecision(3), mark: quick ? 'not judged' : kept ? 'pass' : 'MISS' };
 }
 
@@ -75,6 +78,7 @@ function judgePeer(target, result, quick) {
 function promiseOf(target) {
   if ('sameBits' in target) return 'the same bits';
   if ('atMost' in target) return `<= ${target.atMost} of its time`;
+  if ('itsAtMost' in target) return `takes <= ${target.itsAtMost} of our time`;
   const { atLeast, aim } = target;
   const promise = atLeast >= 1 ? `>= ${atLeast} times as fast` : `>= ${atLeast} of its speed`;
   return aim === undefined ? promise : `${promise} (aim ${aim})`;

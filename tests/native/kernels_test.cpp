@@ -123,6 +123,15 @@ TEST(ShortSquares, AreWithinThreeFloatRoundings) {
   }
 }
 
+TEST(ShortSquares, HaveTheBitsOfALeafPaddedWithZeros) {
+  Random random(28);
+  for (size_t length = 1; length <= kShort; ++length) {
+    const auto x = random.numbers<float>(length, -70, 60);
+    const double expected = sum_block(x.data(), length, FloatSquareLeaf{});
+    EXPECT_TRUE(same_bits(sum_short_squares(x.data(), length), expected)) << "length " << length;
+  }
+}
+
 // Doubles of a magnitude whose powers are doubles too, for powers up to 64.5.
 template <class Power, class TermFunction>
 void try_power(uint64_t seed, const Power& power, const TermFunction& term, int power_roundings) {
@@ -371,6 +380,28 @@ TYPED_TEST(LargestBits, KeepThePayloadOfNaN) {
     // Copied as bits: a register of the old x87 unit would make a signalling NaN quiet.
     std::copy_n(reinterpret_cast<const char*>(&nan), sizeof nan, reinterpret_cast<char*>(&x[13]));
     EXPECT_EQ(largest_bits(x.data(), x.size()), nan);
+  }
+}
+
+TYPED_TEST(LargestBits, OfEachElementTellHowManyAreAboveAnyOthers) {
+  using Limits = std::numeric_limits<TypeParam>;
+  Random random(82);
+  const std::vector<TypeParam> values = {
+      0, Limits::denorm_min(), 1, Limits::max(), Limits::infinity(), Limits::quiet_NaN()};
+  for (const size_t length : lengths()) {
+    std::vector<TypeParam> x(length + 16, Limits::quiet_NaN());
+    std::vector<size_t> ranks(length);
+    for (size_t i = 0; i < length; ++i) {
+      ranks[i] = random.below(values.size());
+      x[i] = random.coin() ? values[ranks[i]] : -values[ranks[i]];
+    }
+    for (size_t rank = 0; rank < values.size(); ++rank) {
+      const auto above =
+          std::count_if(ranks.begin(), ranks.end(), [=](size_t other) { return other > rank; });
+      const auto bits = TestFixture::magnitude_bits(values[rank]);
+      EXPECT_EQ(count_above(bits, x.data(), length), static_cast<size_t>(above))
+          << "length " << length << ", rank " << rank;
+    }
   }
 }
 

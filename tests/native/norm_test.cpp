@@ -373,6 +373,138 @@ TEST(Norm, OfFloatsBeyondFloat32HasTheBitsOfTheSameDoubles) {
   }
 }
 
+// Beside a first sign of squares that are subnormal in float32, large elements do not make the
+// block's float32 sum believed.
+TEST(Norm, OfFloatsOneOfWhoseFirst32HasASubnormalSquareHasTheBitsOfTheSameDoubles) {
+  Random random(109);
+  for (const size_t length : {32, 33, 100, 4096}) {
+    for (const size_t position : {0, 5, 31}) {
+      auto x = random.numbers<float>(length, -8, 8);
+      x[position] = 0x1.8p-64f;
+      expect_floats_like_doubles(x, 2);
+    }
+  }
+}
+
+// 4096 squares, each off by up to 2^-150, spoil no more than 2^-50 of a float32 sum from 2^-88 on.
+TEST(Norm, OfFloatsWithASumOfSquaresBelow2ToTheMinus88HasTheBitsOfTheSameDoubles) {
+  Random random(110);
+  for (const size_t length : {17, 100, 1000, 4096}) {
+    for (const int exponent : {-62, -58, -53}) {
+      const double sum = std::ldexp(static_cast<double>(length), 2 * exponent + 4);
+      if (sum < 0x1p-88) {
+        expect_floats_like_doubles(random.numbers<float>(length, exponent, exponent + 1), 2);
+      }
+    }
+  }
+}
+
+// Real powers of floats take the short polynomials, and so other bits than those of the same
+// doubles, for 1 <= p <= 64 alone.
+TEST(Norm, OfFloatsTakesRealPowersInShortPrecisionFrom1To64AndInFullOutside) {
+  Random random(113);
+  const auto x = random.numbers<float>(1000, -8, 8);
+  const std::vector<double> widened(x.begin(), x.end());
+  for (const double p : {0.9, 0.999, 64.001, 64.9}) expect_floats_like_doubles(x, p);
+  for (const double p : {1.001, 1.1, 2.7, 63.3, 63.999}) {
+    EXPECT_NE(norm_of_one(x, p), norm_of_one(widened, p)) << "p = " << p;
+    EXPECT_TRUE(norm_is_right(x, p));
+  }
+}
+
+// No more than the bound of its p makes a norm beyond the doubles the largest of them.
+TEST(Norm, BeyondTheLargestDoubleByMoreThanItsBoundIsInfinite) {
+  EXPECT_TRUE(same_bits(norm_of_one<double>({kLargest, kLargest * 0x1p-46}, 1), kInfinity));
+  EXPECT_TRUE(same_bits(norm_of_one<double>({kLargest, kLargest * 0x1p-22}, 2), kInfinity));
+  EXPECT_TRUE(same_bits(norm_of_one<double>({kLargest, kLargest * 0x1p-15}, 3), kInfinity));
+  EXPECT_TRUE(same_bits(norm_of_one<double>({kLargest, kLargest * 0x1p-52}, 2), kLargest));
+}
+
+// From there on, and with no smaller element at its start, it is summed in float32, which is
+// faster.
+TEST(Norm, OfFloatsWithASumOfSquaresFrom2ToTheMinus88OnIsThatOfTheFloat32Kernel) {
+  Random random(112);
+  for (const size_t length : {17, 33, 100, 1000, 4096}) {
+    for (const int exponent : {-44, -42, -30}) {
+      auto x = random.numbers<float>(length, exponent, exponent + 1);
+      for (const size_t i : {0, 7, 16}) x[i] = -0x1p-63f;
+      const double sum = sum_block(x.data(), length, FloatSquareLeaf{});
+      ASSERT_GE(sum, 0x1p-88);
+      EXPECT_TRUE(same_bits(norm_of_one(x, 2), std::sqrt(sum))) << length << ", " << exponent;
+    }
+  }
+}
+
+// 2^2050 times the smallest double is a double again.
+TEST(Norm, OfTwoOfTheSmallestDoublesIsFiniteForPNotFarBelow2ToTheMinus11) {
+  if (std::numeric_limits<long double>::max_exponent < 16384) {
+    GTEST_SKIP() << "the reference needs the range of an 80-bit or 128-bit long double";
+  }
+  for (const double p : {0x1.ff8p-12, 0x1.fffp-12, 0x1p-11}) {
+    EXPECT_TRUE(norm_is_right<double>({0x1p-1074, 0, -0x1p-1074}, p)) << "p = " << p;
+  }
+}
+
+// What a block leaves in the state tells which kernel it took, and the state has to be the same
+// wherever and by whatever version it was made: a maximum is noted by those that scale by it.
+template <class T>
+double noted(const std::vector<T>& x, double p) {
+  Partial partial;
+  Norm(p).reduce(x.data(), x.size(), partial);
+  return partial.largest();
+}
+
+TYPED_TEST(Norms, TakePowersUpTo64AndAHalfAsProductsAndOthersRelativeToTheMaximum) {
+  const std::vector<TypeParam> x = {1, TypeParam(-1.5), TypeParam(0.75)};
+  for (double p = 0.5; p <= 64.5; p += 0.5) EXPECT_EQ(noted(x, p), 0) << "p = " << p;
+  for (const double p : {0.25, 0.75, 1.25, 2.7, 64.25, 64.75, 65.0, 65.5, 66.0, 100.0, 0x1p53}) {
+    EXPECT_EQ(noted(x, p), 1.5) << "p = " << p;
+  }
+}
+
+TEST(Norm, OfDoublesScalesByTheMaximumFromASumBelow2ToTheMinus960On) {
+  EXPECT_EQ(noted<double>({0x1p-480, 0}, 2), 0);
+  for (const double p : {1.0, 2.0, 3.0, 4.0, 0.5, 1.5}) {
+    const double least = std::exp2(-960 / p);
+    for (const double zoom : {1.01, 1.5, 2.0}) {
+      EXPECT_EQ(noted<double>({least * zoom, 0}, p), 0) << "p = " << p;
+      EXPECT_EQ(noted<double>({least / zoom, 0}, p), least / zoom) << "p = " << p;
+    }
+  }
+}
+
+// Zeros, and offenders among zeros, are told without a sum; they leave what a sum would.
+TYPED_TEST(Norms, OfBlocksThatEndInZerosOrOffendersAreThoseOfTheirOtherElements) {
+  using Limits = std::numeric_limits<TypeParam>;
+  const TypeParam infinity = Limits::infinity(), nan = Limits::quiet_NaN();
+  Random random(111);
+  for (const double p : kAllP) {
+    for (const size_t length : {3, 16, 33, 4096}) {
+      for (const TypeParam end : {TypeParam{0}, TypeParam{-0.0}, infinity, -infinity, nan}) {
+        std::vector<TypeParam> x(length, TypeParam{-0.0});
+        x.front() = x.back() = end;
+        const double expected = std::fabs(static_cast<double>(end));
+        EXPECT_TRUE(same_bits(norm_of_one(x, p), expected)) << "p = " << p;
+        EXPECT_EQ(noted(x, p), 0);
+        x[length / 2] = TypeParam(-1.5);
+        EXPECT_TRUE(expected == 0 ? norm_is_right(x, p) : same_bits(norm_of_one(x, p), expected))
+            << "p = " << p;
+        x[length / 2] = nan;
+        EXPECT_TRUE(same_bits(norm_of_one(x, p), nan)) << "p = " << p;
+        x[length / 2] = -infinity;
+        EXPECT_TRUE(same_bits(norm_of_one(x, p), std::isnan(end) ? nan : infinity)) << "p = " << p;
+      }
+    }
+  }
+}
+
+// n^(1/p) is 1 + 2^-50 for p just below, which is not the maximum yet.
+TYPED_TEST(Norms, OfEqualElementsAreTheMaximumFrom2To53OnAndAboveItUnderThat) {
+  const std::vector<TypeParam> ones(4096, TypeParam(1));
+  EXPECT_TRUE(same_bits(norm_of_one(ones, 0x1p53), 1));
+  EXPECT_GT(norm_of_one(ones, 0x1.fffffffffffffp52), 1);
+}
+
 Tensors random_tensors(Random& random) {
   Tensors tensors;
   for (const size_t length : {1, 0, 5, 4096, 33, 4097, 12'288, 9001, 1}) {

@@ -237,6 +237,34 @@ TEST(Partial, ManyEqualSumsCarryBeyondTheFirstDigit) {
 }
 
 // Doubling a partial 32 times makes 2^32 block sums of it, the most that the totals hold.
+// Totals whose low words and carries overflow, as sums of few blocks seldom have them.
+TEST(Partial, AnyTotalsRoundLikeTheExactSum) {
+  Random random(61);
+  for (int round = 0; round < 2000; ++round) {
+    PartialState state = Partial().state();
+    state.top = 3;
+    ExactSum exact;
+    for (int i = 0; i < PartialState::kDigits; ++i) {
+      uint32_t words[2];
+      for (uint32_t& word : words) word = random.coin() ? UINT32_MAX : uint32_t(random.bits());
+      state.totals[i] = uint64_t{words[0]} << 32 | words[1];
+      if (words[0] > 0) exact.add({static_cast<double>(words[0]), state.top - i + 1});
+      if (words[1] > 0) exact.add({static_cast<double>(words[1]), state.top - i});
+    }
+    EXPECT_TRUE(rounds_to(Partial::of(state), exact.rounded().mantissa, exact.rounded().position));
+  }
+}
+
+TEST(Partial, NotesNoMagnitudeThatIsNotFinite) {
+  Partial partial;
+  partial.note_magnitude(2);
+  partial.note_magnitude(std::numeric_limits<double>::infinity());
+  partial.note_magnitude(std::numeric_limits<double>::quiet_NaN());
+  EXPECT_EQ(partial.largest(), 2);
+  partial.note_magnitude(std::numeric_limits<double>::max());
+  EXPECT_EQ(partial.largest(), std::numeric_limits<double>::max());
+}
+
 TEST(Partial, HoldsTwoToThe32BlockSums) {
   for (int exponent = 0; exponent < 64; ++exponent) {
     for (const double mantissa : {0x1.fffffffffffffp0, 1.0, 0x1.00000fffp0}) {

@@ -52,7 +52,8 @@ export class Context {
       size: this.limits.slots * this.limits.alignment,
       usage: STORAGE | COPY_DST,
     });
-    device.lost.then(({ reason, message }) => {
+    /** Resolves when the device is lost. */
+    this.lost = device.lost.then(({ reason, message }) => {
       this.#loss = `${reason === 'destroyed' ? 'destroyed' : 'lost'}${message === '' ? '' : `: ${message}`}`;
     });
   }

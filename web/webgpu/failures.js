@@ -1,6 +1,6 @@
 // web/webgpu/failures.js: what went wrong on the GPU, in words. WebGPU tells of mistakes later and without saying which buffer
 // it was; here the buffers are tried one by one, which happens only then.
-import { STAGE_COMPUTE } from './constants.js';
+import { COPY_DST, MAP_READ, STAGE_COMPUTE } from './constants.js';
 
 /**
  * @typedef {import('./types.js').GpuBuffer} GpuBuffer
@@ -15,24 +15,24 @@ import { STAGE_COMPUTE } from './constants.js';
  * @param {Context} context
  * @param {readonly GpuTensor[]} tensors
  * @param {() => T} ask
- * @returns {{ result: T, failure: Promise<Error | null> }}
+ * @returns {{ result: T, verdict: Promise<Error | null> }}  the verdict never rejects
  */
 export function watched(context, tensors, ask) {
   const { device } = context;
   device.pushErrorScope('validation');
   // Closed also when it throws: a scope left open would swallow the errors of others.
-  const close = () => device.popErrorScope().catch(() => null); // the device is lost, which others say better
+  const close = async () => device.popErrorScope();
   let result;
   try {
     result = ask();
   } catch (error) {
-    close();
+    close().catch(() => {});
     throw error;
   }
-  const failure = close().then((error) =>
-    error === null ? null : bufferError(context, tensors, error.message),
-  );
-  return { result, failure };
+  const verdict = close()
+    .then((error) => (error === null ? null : bufferError(context, tensors, error.message)))
+    .catch(() => null); // the device is lost, which others say better
+  return { result, verdict };
 }
 
 /**
@@ -104,12 +104,25 @@ function firstLine(text) {
   return text.split('\n', 1)[0];
 }
 
+/** Milliseconds after which a device that maps nothing and is not lost is given up: only a fault of WebGPU itself gets here. */
+const LONGEST_SILENCE = 30_000;
+
 /**
- * Gives the news that the device was lost, which comes on its own way, the time to arrive.
+ * The news that the device was lost comes on its own way, later than what failed by it. A device that maps a buffer is not
+ * lost; if it maps none, the news is on its way.
  * @param {Context} context
  * @returns {Promise<void>}
  */
-export async function waitForLoss(context) {
-  if (context.loss !== null) return;
-  await Promise.race([context.device.lost, new Promise((resolve) => setTimeout(resolve, 20))]);
+export async function waitForLoss({ device, loss, lost }) {
+  if (loss !== null) return;
+  try {
+    const probe = device.createBuffer({ label: 'gradnorm probe', size: 4, usage: MAP_READ | COPY_DST });
+    await probe.mapAsync(1);
+    probe.destroy();
+  } catch {
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let timer;
+    await Promise.race([lost, new Promise((resolve) => (timer = setTimeout(resolve, LONGEST_SILENCE)))]);
+    clearTimeout(timer);
+  }
 }

@@ -1,8 +1,10 @@
 // web/webgpu/gpu-grad-norm.js: GpuGradNorm, the way into the GPU path: a device, and plans on it.
-import { checkNormType, checkOptions } from '../arguments.js';
+import { checkChoice, checkNormType } from '../arguments.js';
 import { describe } from '../errors.js';
 import { NormAccumulator } from '../index.js';
+import { checkDevice, checkOptions } from './arguments.js';
 import { Context, contextOf } from './context.js';
+import { waitForLoss } from './failures.js';
 import { GpuPlan } from './plan.js';
 import { kindOf } from './powers.js';
 import { collectMixed, collectTensors, gradientOf } from './tensors.js';
@@ -22,7 +24,7 @@ import { isUploadable, UploadRing } from './upload.js';
 /**
  * @typedef {object} GpuNormOptions
  * @property {boolean} [upload]  whether the GPU measures also the arrays of float32, float16 and bfloat16, through
- *   buffers of at most 64 MiB in all; false if left out
+ *   buffers of at most 64 MiB in all, and from a copy of them that is made at once; false if left out
  */
 
 /**
@@ -63,17 +65,19 @@ export class GpuGradNorm {
   /**
    * @param {GpuOptions} [options]
    * @returns {Promise<GpuGradNorm>}
-   * @throws {TypeError} if an option is wrong
+   * @throws {TypeError} if an option is wrong, or the device has less than the limits of every device that is not of
+   *   compatibility mode
    * @throws {Error} if there is no WebGPU or no adapter
    */
   static async create(options = {}) {
     checkOptions('GpuGradNorm.create', options, ['device', 'powerPreference']);
     const { device, powerPreference } = options;
-    if (device === undefined) return new GpuGradNorm(contextOf(await requestDevice(powerPreference)), true);
-    if (typeof device?.createComputePipeline !== 'function') {
-      throw new TypeError(`device is ${describe(device)}; expected a GPUDevice`);
+    if (powerPreference !== undefined) {
+      checkChoice('powerPreference', powerPreference, ['low-power', 'high-performance']);
     }
-    return new GpuGradNorm(contextOf(device), false);
+    const used = device === undefined ? await requestDevice(powerPreference) : device;
+    checkDevice(used);
+    return new GpuGradNorm(contextOf(used), device === undefined);
   }
 
   /** The device on which the buffers must be. */
@@ -97,8 +101,9 @@ export class GpuGradNorm {
 
   /**
    * The norm of gradients of which some are in buffers and some in arrays: each is reduced where it is, and the exact
-   * sums are added by the core. As gradNorm otherwise, with the bounds of GpuPlan.gradNorm where the GPU computes. Makes a
-   * plan each time; measure what is always in the same buffers with a plan of your own.
+   * sums are added by the core. What is measured is what they hold when this is called. As gradNorm otherwise, with the
+   * bounds of GpuPlan.gradNorm where the GPU computes. Makes a plan each time; measure what is always in the same buffers
+   * with a plan of your own.
    * @overload
    * @param {import('./tensors.js').MixedGradients} gradients
    * @param {number} [normType]
@@ -125,13 +130,14 @@ export class GpuGradNorm {
     const uploads = arrays.filter((tensor) => isUploaded(tensor));
     const rest = arrays.filter((tensor) => !isUploaded(tensor)).map(gradientOf);
     const accumulator = new NormAccumulator(normType);
-    // The GPU works while the CPU does.
+    // The GPU works while the CPU does. Each reads now: the arrays and buffers are the caller's again when this returns.
     const parts = [
       ...(tensors.length > 0 ? [this.#accumulate(tensors, normType)] : []),
       ...(uploads.length > 0 ? [this.#uploadRing().accumulate(uploads, normType)] : []),
-      Promise.resolve().then(() => accumulator.add(rest)),
+      new Promise((resolve) => resolve(accumulator.add(rest))),
     ];
     const results = await Promise.allSettled(parts);
+    if (results.some(({ status }) => status === 'rejected')) await waitForLoss(this.#context);
     this.#checkUsable();
     for (const result of results) {
       if (result.status === 'rejected') throw result.reason;

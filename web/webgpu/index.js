@@ -2,8 +2,11 @@
 
 /**
  * @typedef {import('./gpu-grad-norm.js').GpuOptions} GpuOptions
+ * @typedef {import('./gpu-grad-norm.js').GpuNormOptions} GpuNormOptions
  * @typedef {import('./plan.js').GpuClipOptions} GpuClipOptions
  * @typedef {import('./plan.js').GpuClipStep} GpuClipStep
+ * @typedef {import('./plan.js').GpuReportOptions} GpuReportOptions
+ * @typedef {import('./plan.js').GpuValueOptions} GpuValueOptions
  * @typedef {import('./tensors.js').GpuGradient} GpuGradient
  * @typedef {import('./tensors.js').GpuGradients} GpuGradients
  * @typedef {import('./tensors.js').MixedGradients} MixedGradients

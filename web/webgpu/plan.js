@@ -1,8 +1,8 @@
 // web/webgpu/plan.js: GpuPlan, the verbs of the API for a fixed list of tensors in buffers. Encodes what web/webgpu/work.js
 // prepared, and gives what comes back to the core.
-import { checkChoice, checkNormType, checkNotNegative, checkOptions } from '../arguments.js';
-import { describe } from '../errors.js';
+import { checkChoice, checkNormType, checkNotNegative } from '../arguments.js';
 import { GradientError, gradReport, NormAccumulator } from '../index.js';
+import { checkEncoder, checkKind, checkOptions } from './arguments.js';
 import {
   COPY_DST,
   COPY_SRC,
@@ -15,9 +15,10 @@ import {
   UNIFORM,
 } from './constants.js';
 import { waitForLoss, watched } from './failures.js';
+import { Faults } from './faults.js';
 import { rangesToWrite } from './jobs.js';
-import { kindOf, LARGEST_REAL_POWER, parametersOf, POLICIES, SMALLEST_REAL_POWER } from './powers.js';
-import { addReadBack, readBack } from './read-back.js';
+import { kindOf, parametersOf, POLICIES } from './powers.js';
+import { copyOf, namedEntries, ReadBack } from './read-back.js';
 import { Ring, RING_SLOTS } from './ring.js';
 import { reportOf } from './summaries.js';
 import { readTotal, stateOf } from './totals.js';
@@ -29,6 +30,7 @@ import { Measuring, Rewriting } from './work.js';
  * @typedef {import('./types.js').GpuComputePassEncoder} GpuComputePassEncoder
  * @typedef {import('./context.js').Context} Context
  * @typedef {import('./tensors.js').GpuTensor} GpuTensor
+ * @typedef {import('./faults.js').Verdict} Verdict
  * @typedef {import('./ring.js').Slot} Slot
  * @typedef {import('./totals.js').Total} Total
  */
@@ -38,9 +40,19 @@ import { Measuring, Rewriting } from './work.js';
  * @property {number} [normType]  p: 1 or more up to 64, 0.5 up to 1, or Infinity; 2 if left out
  * @property {number} [eps]       added to the norm when it divides: 1e-6 if left out
  * @property {'propagate' | 'throw' | 'skip' | 'zero'} [nonfinite]  as for clipGradNorm; under 'throw' the gradients
- *   stay as they are and norm() rejects
+ *   stay as they are and norm() rejects; if nobody asks, it is told as any fault of a step, unless the encoder is yours
  * @property {GpuCommandEncoder} [encoder]  yours, outside of a pass: the step is added to it, and you submit it before
- *   seven more steps of this plan
+ *   seven more steps of this plan. What WebGPU refuses then, it tells your finish() and submit()
+ */
+
+/**
+ * @typedef {object} GpuValueOptions
+ * @property {GpuCommandEncoder} [encoder]  as for clipGradNorm
+ */
+
+/**
+ * @typedef {object} GpuReportOptions
+ * @property {number} [normType]  p: any number > 0, Infinity included; 2 if left out
  */
 
 /**
@@ -51,8 +63,8 @@ import { Measuring, Rewriting } from './work.js';
  *   coefficient that they were multiplied by (f32, 1 if they were not), and the number of the step (u32, from 1). Later
  *   steps of the plan overwrite it, in the order of the queue.
  * @property {() => Promise<number>} norm  the norm before. Call it after submitting your encoder, and before seven more
- *   steps of this plan. Rejects if WebGPU refused the step, or your encoder was not submitted. If nobody asks, the
- *   next norm or report of the plan tells what was wrong.
+ *   steps of this plan. Rejects if WebGPU refused the step, or your encoder was not submitted: ask again when it was.
+ *   If nobody asks, the console tells what was wrong, once, and the next call of a method of the plan throws it.
  */
 
 const DEFAULT_EPS = 1e-6;
@@ -73,10 +85,11 @@ export class GpuPlan {
   #rewriting = null;
   #isDestroyed = false;
   #steps = 0;
-  /** What was wrong with making it. @type {Promise<Error | null>} */
-  #creation;
-  /** What was wrong with steps that nobody has been told of. @type {Set<Promise<Error | null>>} */
-  #untold = new Set();
+  /** What was wrong with making it. @type {Verdict} */
+  #creation = Promise.resolve(null);
+  /** The same, once it is known. @type {Error | null} */
+  #defect = null;
+  #faults = new Faults();
 
   /**
    * @param {Context} context
@@ -97,13 +110,12 @@ export class GpuPlan {
       size: 4 * RESULT_WORDS,
       usage: STORAGE | UNIFORM | COPY_SRC,
     });
-    const { result, failure } = watched(context, this.#ranges, () => ({
+    const { ring, measuring } = this.#create(() => ({
       ring: new Ring(context, steps),
       measuring: new Measuring(context, this.#ranges, this.#result),
     }));
-    this.#ring = result.ring;
-    this.#measuring = result.measuring;
-    this.#creation = failure;
+    this.#ring = ring;
+    this.#measuring = measuring;
   }
 
   /** How many elements the tensors have. */
@@ -113,9 +125,9 @@ export class GpuPlan {
 
   /**
    * The global p-norm of all tensors, as gradNorm computes it. Relative error at most 2^-23 for p = 1, 2, 3, 4 and
-   * Infinity, 4e-6 for other p in [0.5, 64]. For any other p the tensors are read back, through a buffer of 4 MiB, and the
-   * CPU computes it within 2^-23; their buffers need usage COPY_SRC then. For p = 1, 2 and Infinity every device gives
-   * the same bits.
+   * Infinity, 4e-6 for other p in [0.5, 64]. For any other p a copy of the tensors is made and read back, and the CPU
+   * computes it within 2^-23; their buffers need usage COPY_SRC then. For p = 1, 2 and Infinity every device gives the
+   * same bits. What the buffers hold when this is called is what is measured.
    * @param {number} [normType]  p: any number > 0, Infinity included; 2 if left out
    * @returns {Promise<number>}
    * @throws {TypeError | RangeError} if normType is no number or not > 0
@@ -132,15 +144,15 @@ export class GpuPlan {
    */
   async accumulate(normType = 2) {
     checkNormType(normType);
-    this.#checkUsable();
+    this.#enter();
     const kind = kindOf(normType);
     if (kind === null) return this.#accumulateOnCpu(normType);
     const slot = this.#ring.take();
-    const failure = this.#submit('gradnorm gradNorm', slot, (pass) => {
+    this.#submit('gradnorm gradNorm', slot, (pass) => {
       if (kind === 'real') this.#writeParameters(slot, parametersOf({ normType }));
       this.#measuring.encode(pass, kind, slot.parameterGroup);
     });
-    const words = await this.#readSlot(slot, failure);
+    const words = await this.#readSlot(slot, this.#faults.claimAll());
     const total = readTotal(words.subarray(TOTAL_AT));
     return NormAccumulator.fromJSON(stateOf(total, this.#elements, normType));
   }
@@ -158,7 +170,8 @@ export class GpuPlan {
    * @returns {GpuClipStep}
    * @throws {TypeError} if an argument is of the wrong type, or two tensors share only a part of their bytes
    * @throws {RangeError} if maxNorm, eps or normType is out of range
-   * @throws {Error} if the plan was destroyed or the device lost
+   * @throws {Error} if the plan was destroyed or the device lost, or an earlier step failed that nobody asked for; the
+   *   next call works
    */
   clipGradNorm(maxNorm, options = {}) {
     checkOptions('clipGradNorm', options, ['normType', 'eps', 'nonfinite', 'encoder']);
@@ -168,11 +181,11 @@ export class GpuPlan {
     checkChoice('nonfinite', nonfinite, ['propagate', 'throw', 'skip', 'zero']);
     const kind = checkKind(normType);
     checkEncoder(encoder);
-    this.#checkUsable();
+    this.#enter();
     const rewriting = this.#writable();
     const slot = this.#ring.take();
     const number = (this.#steps = (this.#steps + 1) >>> 0);
-    const failure = this.#submit(
+    const verdict = this.#submit(
       'gradnorm clipGradNorm',
       slot,
       (pass) => {
@@ -183,15 +196,15 @@ export class GpuPlan {
       },
       encoder,
     );
-    return this.#step(slot, failure, { number, normType, nonfinite });
+    return this.#step(slot, verdict, { number, normType, nonfinite, isOwn: encoder === undefined });
   }
 
   /**
    * Clamps every element to [-clipValue, clipValue] in place, the limit rounded to the nearest value of the
-   * element's type. NaN stays NaN. Nothing is read back; that something is wrong with a buffer is only seen by the next
-   * norm.
+   * element's type. NaN stays NaN. Nothing is read back; that something is wrong with a buffer, the console tells, and the
+   * next call of a method of the plan throws it.
    * @param {number} clipValue  a number >= 0 or Infinity
-   * @param {{ encoder?: GpuCommandEncoder }} [options]  encoder: as for clipGradNorm
+   * @param {GpuValueOptions} [options]
    * @returns {void}
    * @throws {TypeError | RangeError | Error} as clipGradNorm
    */
@@ -199,7 +212,7 @@ export class GpuPlan {
     checkOptions('clipGradValue', options, ['encoder']);
     checkNotNegative('clipValue', clipValue, 'or Infinity');
     checkEncoder(options.encoder);
-    this.#checkUsable();
+    this.#enter();
     const rewriting = this.#writable();
     if (clipValue === Infinity) return;
     const slot = this.#ring.take();
@@ -214,7 +227,7 @@ export class GpuPlan {
    * The health of all tensors and of each, as gradReport: two passes over the tensors, of which 64 bytes for every
    * 16 kB come back. The total norm is gradNorm's, bit for bit, and the bounds are its; means are within 2^-22. For p below
    * 0.5 or above 64, Infinity aside, the tensors are read back and their buffers need usage COPY_SRC.
-   * @param {{ normType?: number }} [options]  p: any number > 0, Infinity included; 2 if left out
+   * @param {GpuReportOptions} [options]
    * @returns {Promise<import('../index.js').GradReport>}
    * @throws {TypeError | RangeError | Error} as gradNorm
    */
@@ -222,7 +235,7 @@ export class GpuPlan {
     checkOptions('report', options, ['normType']);
     const { normType = 2 } = options;
     checkNormType(normType);
-    this.#checkUsable();
+    this.#enter();
     const kind = kindOf(normType);
     return kind === null ? this.#reportOnCpu(normType) : this.#reportOnGpu(normType, kind);
   }
@@ -242,25 +255,28 @@ export class GpuPlan {
 
   /**
    * @param {Slot} slot
-   * @param {Promise<Error | null>} failure
-   * @param {{ number: number, normType: number, nonfinite: string }} step
+   * @param {Verdict} verdict
+   * @param {{ number: number, normType: number, nonfinite: string, isOwn: boolean }} step  isOwn: in an encoder of ours
    * @returns {GpuClipStep}
    */
-  #step(slot, failure, { number, normType, nonfinite }) {
+  #step(slot, verdict, { number, normType, nonfinite, isOwn }) {
     const { takenAt } = slot;
-    /** @type {Promise<number> | null} */
-    let norm = null;
+    const isGone = () => slot.takenAt !== takenAt;
+    let isEarly = false;
     const read = async () => {
-      if (slot.takenAt !== takenAt) {
+      isEarly = false;
+      if (isGone()) {
         throw new Error(
           'gradnorm: the result of this step was overwritten; expected norm() to be called before seven more',
         );
       }
-      const words = await this.#readSlot(slot, failure);
+      if (!isOwn) this.#ring.fetch(slot);
+      const words = await this.#readSlot(slot, verdict);
       if (words[3] !== number) {
+        isEarly = true;
         throw new Error(
           'gradnorm: this step did not run; expected its encoder to be submitted before norm(), ' +
-            'and before seven more steps',
+            'and before seven more steps, and to have had no pass open when the step was added',
         );
       }
       const total = readTotal(words.subarray(TOTAL_AT));
@@ -268,7 +284,29 @@ export class GpuPlan {
         throw this.#nonfiniteError(total);
       return NormAccumulator.fromJSON(stateOf(total, this.#elements, normType)).norm;
     };
-    return { result: this.#result, norm: () => (norm ??= read()) };
+    /** @type {Promise<number> | null} */
+    let reading = null;
+    const verdicts = [verdict];
+    if (nonfinite === 'throw' && isOwn) {
+      // Whoever wants an error need not ask for the norm to get it.
+      reading = read();
+      const isFinite = reading.then(
+        () => null,
+        (error) => (error instanceof GradientError ? error : null),
+      );
+      this.#faults.add(isFinite);
+      verdicts.push(isFinite);
+    }
+    const norm = async () => {
+      for (const each of verdicts) this.#faults.claim(each);
+      const before = this.#faults.claimAll();
+      if (reading === null || (isEarly && !isGone())) reading = read();
+      const [norm, fault] = await Promise.allSettled([reading, before]);
+      if (fault.status === 'fulfilled' && fault.value !== null) throw fault.value;
+      if (norm.status === 'rejected') throw norm.reason;
+      return norm.value;
+    };
+    return { result: this.#result, norm };
   }
 
   /** @param {Total} total */
@@ -297,7 +335,7 @@ export class GpuPlan {
    * @param {Slot | null} slot  of a step that measures, whose result goes there
    * @param {(pass: GpuComputePassEncoder) => void} encode
    * @param {GpuCommandEncoder} [encoder]
-   * @returns {Promise<Error | null>}  what was wrong with it
+   * @returns {Verdict}  what was wrong with it
    */
   #submit(label, slot, encode, encoder) {
     const { device } = this.#context;
@@ -307,34 +345,47 @@ export class GpuPlan {
       const pass = target.beginComputePass({ label });
       encode(pass);
       pass.end();
-      if (slot !== null) target.copyBufferToBuffer(this.#result, 0, slot.readback, 0, 4 * RESULT_WORDS);
+      if (slot !== null) {
+        const copy = encoder === undefined ? slot.readback : this.#ring.keptOf(slot);
+        target.copyBufferToBuffer(this.#result, 0, copy, 0, 4 * RESULT_WORDS);
+      }
       if (encoder === undefined) device.queue.submit([target.finish()]);
     });
   }
 
   /**
-   * What was wrong with a step: whoever reads its result is told, and if nobody does, the next who reads.
    * @param {() => void} ask
-   * @returns {Promise<Error | null>}
+   * @returns {Verdict}
    */
   #watch(ask) {
-    const { failure } = watched(this.#context, this.#ranges, ask);
-    this.#untold.add(failure);
-    failure.then((error) => {
-      if (error === null) this.#untold.delete(failure);
-    });
-    return failure;
+    const { verdict } = watched(this.#context, this.#ranges, ask);
+    this.#faults.add(verdict);
+    return verdict;
+  }
+
+  /**
+   * Makes what the plan cannot do without.
+   * @template T
+   * @param {() => T} make
+   * @returns {T}
+   */
+  #create(make) {
+    const { result, verdict } = watched(this.#context, this.#ranges, make);
+    this.#faults.add(verdict);
+    this.#creation = Promise.all([this.#creation, verdict]).then(([before, now]) => before ?? now);
+    this.#creation.then((error) => (this.#defect = error));
+    return result;
   }
 
   /**
    * @param {Slot} slot
-   * @param {Promise<Error | null>} submission
+   * @param {Verdict} verdict
    * @returns {Promise<Uint32Array>}
    */
-  async #readSlot(slot, submission) {
+  async #readSlot(slot, verdict) {
     slot.isBusy = true;
     try {
-      return await this.#read(slot.readback, submission);
+      return await this.#read(slot.readback, verdict);
     } finally {
       slot.isBusy = false;
     }
@@ -342,50 +393,63 @@ export class GpuPlan {
 
   /**
    * @param {GpuBuffer} readback  that a submission copies to
-   * @param {Promise<Error | null>} submission  what was wrong with it
+   * @param {Verdict} verdict     what was wrong with it
    * @returns {Promise<Uint32Array>}
    */
-  async #read(readback, submission) {
+  #read(readback, verdict) {
+    return this.#told(async () => {
+      const mapping = readback.mapAsync(1);
+      try {
+        await this.#checkSteps(verdict, mapping);
+        return new Uint32Array(readback.getMappedRange().slice(0));
+      } finally {
+        unmap(readback);
+      }
+    });
+  }
+
+  /**
+   * What is under way when the plan or the device goes says so, and not how WebGPU noticed.
+   * @template T
+   * @param {() => Promise<T>} work
+   * @returns {Promise<T>}
+   */
+  async #told(work) {
     try {
       this.#checkUsable();
-      const mapping = readback.mapAsync(1);
-      this.#untold.delete(submission);
-      await this.#checkSteps([submission, ...this.#untold], mapping);
-      return new Uint32Array(readback.getMappedRange().slice(0));
+      return await work();
     } catch (error) {
       await waitForLoss(this.#context);
       this.#checkUsable();
       throw error;
-    } finally {
-      if (!this.#isDestroyed && readback.mapState !== 'unmapped') readback.unmap();
     }
   }
 
   /**
-   * @param {Promise<Error | null>[]} steps  what was wrong with them
+   * @param {Verdict} verdict
    * @param {Promise<unknown>} [done]
-   * @throws what was, first
+   * @throws what was wrong with making the plan or with a step
    */
-  async #checkSteps(steps, done) {
-    const [failures] = await Promise.all([Promise.all([this.#creation, ...steps]), done]);
-    for (const step of steps) this.#untold.delete(step);
+  async #checkSteps(verdict, done) {
+    const [defect, fault] = await Promise.all([this.#creation, verdict, done]);
     this.#checkUsable();
-    for (const failure of failures) if (failure !== null) throw failure;
+    const error = defect ?? fault;
+    if (error !== null) throw error;
   }
 
   /** @param {number} normType */
   async #accumulateOnCpu(normType) {
     const accumulator = new NormAccumulator(normType);
-    await this.#onCpu((tensor) => addReadBack(this.#context, tensor, accumulator));
+    await this.#readBack((elements) => accumulator.add(elements));
     return accumulator;
   }
 
   /** @param {number} normType */
   async #reportOnCpu(normType) {
-    /** @type {Map<string, import('./read-back.js').Elements>} */
-    const copies = new Map();
-    await this.#onCpu(async (tensor) => copies.set(tensor.name, await readBack(this.#context, tensor)));
-    return gradReport(copies, { normType });
+    /** @type {import('./read-back.js').Elements[]} */
+    const copies = [];
+    await this.#readBack((elements) => copies.push(copyOf(elements)));
+    return gradReport(namedEntries(this.#tensors, copies), { normType });
   }
 
   /**
@@ -403,7 +467,7 @@ export class GpuPlan {
     });
     try {
       const slot = this.#ring.take();
-      const failure = this.#watch(() => {
+      this.#watch(() => {
         const encoder = device.createCommandEncoder({ label });
         this.#measuring.encodeCopies(encoder);
         const norms = encoder.beginComputePass({ label });
@@ -418,7 +482,7 @@ export class GpuPlan {
         encoder.copyBufferToBuffer(work, 0, copy, 4 * RESULT_WORDS + work.size, work.size);
         device.queue.submit([encoder.finish()]);
       });
-      const words = await this.#read(copy, failure);
+      const words = await this.#read(copy, this.#faults.claimAll());
       const [begin, middle] = [RESULT_WORDS, RESULT_WORDS + work.size / 4];
       return reportOf(normType, this.#tensors, schedule, {
         total: readTotal(words.subarray(TOTAL_AT, begin)),
@@ -430,18 +494,21 @@ export class GpuPlan {
     }
   }
 
-  /** @param {(tensor: GpuTensor) => Promise<unknown>} read  one after the other */
-  async #onCpu(read) {
+  /** @param {(elements: import('./read-back.js').Elements) => void} take  gets those of each tensor, gone when it returns */
+  async #readBack(take) {
+    const copies = new ReadBack(this.#context, this.#tensors);
     try {
-      await this.#checkSteps([...this.#untold]);
-      for (const tensor of this.#tensors) {
-        await read(tensor);
-        this.#checkUsable();
-      }
-    } catch (error) {
-      await waitForLoss(this.#context);
-      this.#checkUsable();
-      throw error;
+      this.#watch(() => copies.submit());
+      const verdict = this.#faults.claimAll();
+      await this.#told(async () => {
+        await this.#checkSteps(verdict);
+        await copies.read((elements) => {
+          this.#checkUsable();
+          take(elements);
+        });
+      });
+    } finally {
+      copies.destroy();
     }
   }
 
@@ -455,15 +522,19 @@ export class GpuPlan {
             'to be clipped, expected tensors that share all of their bytes or none',
         );
       });
-      const { result, failure } = watched(
-        this.#context,
-        this.#ranges,
-        () => new Rewriting(this.#context, ranges, this.#result),
-      );
-      this.#rewriting = result;
-      this.#creation = Promise.all([this.#creation, failure]).then(([before, now]) => before ?? now);
+      this.#rewriting = this.#create(() => new Rewriting(this.#context, ranges, this.#result));
     }
     return this.#rewriting;
+  }
+
+  /**
+   * The door of every method.
+   * @throws {Error} if the plan cannot be used, or an earlier step failed that nobody asked for
+   */
+  #enter() {
+    this.#checkUsable();
+    this.#faults.throwKnown();
+    if (this.#defect !== null) throw this.#defect;
   }
 
   /** @throws {Error} if the plan was destroyed or the device lost */
@@ -473,24 +544,11 @@ export class GpuPlan {
   }
 }
 
-/** @param {unknown} normType */
-function checkKind(normType) {
-  checkNormType(normType);
-  const kind = kindOf(/** @type {number} */ (normType));
-  if (kind === null) {
-    throw new RangeError(
-      `normType is ${normType}; to clip on the GPU, expected a number from ${SMALLEST_REAL_POWER} ` +
-        `to ${LARGEST_REAL_POWER}, or Infinity`,
-    );
-  }
-  return kind;
-}
-
-/** @param {unknown} encoder */
-function checkEncoder(encoder) {
-  if (encoder === undefined) return;
-  const given = /** @type {Partial<GpuCommandEncoder> | null} */ (encoder);
-  if (typeof given?.beginComputePass !== 'function') {
-    throw new TypeError(`encoder is ${describe(encoder)}; expected a GPUCommandEncoder`);
+/** @param {GpuBuffer} buffer  that was mapped, unless that failed */
+function unmap(buffer) {
+  try {
+    buffer.unmap();
+  } catch {
+    // On a lost device some implementations throw here, which would hide the reason.
   }
 }

@@ -1,6 +1,6 @@
 // web/webgpu/ring.js: the buffers that each step needs for itself: its parameters on the way to the GPU, its result on the
 // way back. A few are made with the plan and used in turn, so that steps allocate nothing.
-import { COPY_DST, MAP_READ, PARAMETER_BYTES, RESULT_WORDS, UNIFORM } from './constants.js';
+import { COPY_DST, COPY_SRC, MAP_READ, PARAMETER_BYTES, RESULT_WORDS, UNIFORM } from './constants.js';
 
 /**
  * @typedef {import('./types.js').GpuBuffer} GpuBuffer
@@ -13,6 +13,7 @@ import { COPY_DST, MAP_READ, PARAMETER_BYTES, RESULT_WORDS, UNIFORM } from './co
  * @property {GpuBuffer} parameters
  * @property {GpuBindGroup} parameterGroup
  * @property {GpuBuffer} readback
+ * @property {GpuBuffer | null} kept  the result of a step in the user's encoder, made when first needed
  * @property {boolean} isBusy   being read
  * @property {number} takenAt   the number of the step that has it
  */
@@ -51,10 +52,35 @@ export class Ring {
     return slot;
   }
 
+  /**
+   * Where a step leaves its result that is submitted some day. It is never mapped, since WebGPU refuses to submit what writes
+   * to a buffer that is.
+   * @param {Slot} slot
+   */
+  keptOf(slot) {
+    return (slot.kept ??= this.#context.device.createBuffer({
+      label: 'gradnorm kept result',
+      size: 4 * RESULT_WORDS,
+      usage: COPY_SRC | COPY_DST,
+    }));
+  }
+
+  /**
+   * Brings the result that was left in a slot to where it can be read.
+   * @param {Slot} slot
+   */
+  fetch(slot) {
+    const { device } = this.#context;
+    const encoder = device.createCommandEncoder({ label: 'gradnorm norm' });
+    encoder.copyBufferToBuffer(this.keptOf(slot), 0, slot.readback, 0, 4 * RESULT_WORDS);
+    device.queue.submit([encoder.finish()]);
+  }
+
   destroy() {
-    for (const { parameters, readback } of this.#slots) {
+    for (const { parameters, readback, kept } of this.#slots) {
       parameters.destroy();
       readback.destroy();
+      kept?.destroy();
     }
   }
 
@@ -76,6 +102,6 @@ export class Ring {
       size: 4 * RESULT_WORDS,
       usage: MAP_READ | COPY_DST,
     });
-    return { parameters, parameterGroup, readback, isBusy: false, takenAt: -Infinity };
+    return { parameters, parameterGroup, readback, kept: null, isBusy: false, takenAt: -Infinity };
   }
 }

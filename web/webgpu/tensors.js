@@ -143,17 +143,52 @@ function readTensor(reference, place, name) {
 }
 
 /**
- * A record that is written for us has no other names; objects of the user's own classes may have more.
+ * A record that is written for us has no other names. Objects of the user's own classes may have more, but none that seems to say
+ * what is left to its default.
  * @param {GpuGradient} reference
  * @param {string} place
  */
 function checkNames(reference, place) {
-  if (Object.getPrototypeOf(reference) !== Object.prototype) return;
-  const unknown = Object.keys(reference).find((name) => !NAMES.includes(name));
+  const unknown = namesOf(reference).find((name) => !NAMES.includes(name));
   if (unknown === undefined) return;
   throw new TypeError(
     `${place} has an unknown name, ${JSON.stringify(unknown)}; expected any of ${NAMES.join(', ')}`,
   );
+}
+
+/**
+ * The names that count.
+ * @param {GpuGradient} reference
+ * @returns {string[]}
+ */
+function namesOf(reference) {
+  if (isRecord(reference)) return Object.keys(reference);
+  const values = /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (reference));
+  const { offset, dtype } = reference;
+  return allNamesOf(reference).filter(
+    (name) =>
+      (offset === undefined && /offset|start|begin/i.test(name) && Number(values[name]) >= 0) ||
+      (dtype === undefined && /type|format/i.test(name) && /\d|half/.test(String(values[name]))),
+  );
+}
+
+/**
+ * Own names and those of getters, wherever they are inherited from.
+ * @param {object} object
+ * @returns {string[]}
+ */
+function allNamesOf(object) {
+  const prototype = Object.getPrototypeOf(object);
+  return prototype === null ? [] : [...Object.getOwnPropertyNames(object), ...allNamesOf(prototype)];
+}
+
+/**
+ * An object literal of any realm, or one without a prototype.
+ * @param {object} object
+ */
+function isRecord(object) {
+  const prototype = Object.getPrototypeOf(object);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /**

@@ -60,7 +60,9 @@ export class UploadRing {
   async accumulate(tensors, normType) {
     const total = new NormAccumulator(normType);
     const parts = [];
-    for (const pieces of loadsOf(tensors)) {
+    // Most wait until a buffer is free, and the arrays are the caller's to change.
+    const copies = tensors.map((tensor) => ({ ...tensor, array: copyOf(tensor) }));
+    for (const pieces of loadsOf(copies)) {
       const slot = this.#slots[this.#next];
       this.#next = (this.#next + 1) % RING_BUFFERS;
       const isFree = slot.free;
@@ -105,6 +107,14 @@ export class UploadRing {
       return { buffer, dtype, offset, length: count, place: 'uploads', name: 'uploads' };
     });
   }
+}
+
+/**
+ * @param {Tensor} tensor
+ * @returns {Uint8Array}  its bytes, as they are now
+ */
+function copyOf({ array, dtype, length }) {
+  return bytesOf(array, 0, length * 2 ** BYTE_SHIFTS[dtype]).slice();
 }
 
 /**

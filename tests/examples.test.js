@@ -1,0 +1,61 @@
+// tests/examples.test.js: the programs in web/examples/ do what the README says, and the README shows them as they are.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { describe, test } from 'node:test';
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-backend-cpu';
+import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
+import { clippedStep } from '../web/examples/tfjs.js';
+import { ROOT } from './support.js';
+
+const require = createRequire(import.meta.url);
+setWasmPaths(`${dirname(require.resolve('@tensorflow/tfjs-backend-wasm'))}/`);
+
+test('the README shows the step of TensorFlow.js as it is', () => {
+  const code = readFileSync(join(ROOT, 'web', 'examples', 'tfjs.js'), 'utf8');
+  const step = code.slice(code.indexOf('function clippedStep'));
+  assert.ok(step.length > 100 && code.split('\n').length <= 30);
+  assert.ok(readFileSync(join(ROOT, 'README.md'), 'utf8').includes(`\`\`\`js\n${step}\`\`\``));
+});
+
+for (const backend of ['cpu', 'wasm']) {
+  describe(`a clipped step of TensorFlow.js on its backend ${backend}`, () => {
+    test('the variable moves by the clipped gradient; data that shares its memory stays', async () => {
+      assert.ok(await tf.setBackend(backend));
+      assert.equal(tf.getBackend(), backend);
+      const data = tf.tensor1d([30, 40]);
+      const weight = tf.variable(tf.tensor1d([1, 2]), true, `${backend}-weight`);
+      const optimizer = tf.train.sgd(1);
+      const before = tf.memory().numTensors;
+      // A gradient that is the data itself.
+      const identity = tf.customGrad((x) => ({
+        value: tf.sum(tf.mul(/** @type {tf.Tensor} */ (x), data)),
+        gradFunc: () => [data.clone()],
+      }));
+      const norm = clippedStep(tf, optimizer, () => /** @type {tf.Scalar} */ (identity(weight)), [weight]);
+      assert.equal(norm, 50);
+      assert.deepEqual([...data.dataSync()], [30, 40]);
+      const [a, b] = weight.dataSync();
+      assert.ok(Math.abs(a - 0.4) < 1e-6 && Math.abs(b - 1.2) < 1e-6, `${a}, ${b}`);
+      assert.equal(tf.memory().numTensors, before);
+      tf.dispose([data, weight]);
+    });
+
+    test('a variable without a gradient is left out, and stays', async () => {
+      assert.ok(await tf.setBackend(backend));
+      const used = tf.variable(tf.tensor1d([3]), true, `${backend}-used`);
+      const unused = tf.variable(tf.tensor1d([7]), true, `${backend}-unused`);
+      const square = tf.customGrad((x) => ({
+        value: tf.sum(tf.square(/** @type {tf.Tensor} */ (x))),
+        gradFunc: () => [tf.mul(/** @type {tf.Tensor} */ (x), 2)],
+      }));
+      const loss = () => /** @type {tf.Scalar} */ (square(used));
+      assert.equal(clippedStep(tf, tf.train.sgd(1), loss, [used, unused]), 6);
+      assert.deepEqual([...unused.dataSync()], [7]);
+      assert.ok(Math.abs(used.dataSync()[0] - 2) < 1e-6);
+      tf.dispose([used, unused]);
+    });
+  });
+}

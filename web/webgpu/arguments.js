@@ -1,0 +1,67 @@
+// web/webgpu/arguments.js: checks of every argument of the GPU path that is not a gradient, before anything is encoded.
+import { checkNormType, checkOptions as checkRecord } from '../arguments.js';
+import { describe } from '../errors.js';
+import { THREADS } from './constants.js';
+import { kindOf, LARGEST_REAL_POWER, SMALLEST_REAL_POWER } from './powers.js';
+
+/** What the shaders need beyond what every device has; one of compatibility mode may have half of it. */
+const LEAST_LIMITS = {
+  maxComputeInvocationsPerWorkgroup: THREADS,
+  maxComputeWorkgroupSizeX: THREADS,
+  maxStorageBuffersPerShaderStage: 2,
+};
+
+/**
+ * As for every options object. In some implementations the objects of WebGPU look like records without names, but all have a label,
+ * adapters aside.
+ * @param {string} caller
+ * @param {unknown} options
+ * @param {readonly string[]} known
+ */
+export function checkOptions(caller, options, known) {
+  checkRecord(caller, options, known);
+  const record = /** @type {object} */ (options);
+  if ('label' in record || 'requestDevice' in record) {
+    const expected = `expected an object with any of ${known.join(', ')}`;
+    throw new TypeError(`the options of ${caller} are ${describe(options)}; ${expected}`);
+  }
+}
+
+/** @param {unknown} device */
+export function checkDevice(device) {
+  const given = /** @type {import('./types.js').GpuDevice | null} */ (device);
+  if (typeof given?.createComputePipeline !== 'function') {
+    throw new TypeError(`device is ${describe(device)}; expected a GPUDevice`);
+  }
+  const { limits } = given;
+  const names = /** @type {(keyof typeof LEAST_LIMITS)[]} */ (Object.keys(LEAST_LIMITS));
+  const short = names.filter((name) => limits[name] < LEAST_LIMITS[name]);
+  if (short.length === 0) return;
+  const words = (/** @type {any} */ from) => short.map((name) => `${name} ${from[name]}`).join(', ');
+  throw new TypeError(
+    `device has ${words(limits)}; expected at least ${words(LEAST_LIMITS)}, ` +
+      'as every device has that is not of compatibility mode',
+  );
+}
+
+/** @param {unknown} normType */
+export function checkKind(normType) {
+  checkNormType(normType);
+  const kind = kindOf(/** @type {number} */ (normType));
+  if (kind === null) {
+    throw new RangeError(
+      `normType is ${normType}; to clip on the GPU, expected a number from ${SMALLEST_REAL_POWER} ` +
+        `to ${LARGEST_REAL_POWER}, or Infinity`,
+    );
+  }
+  return kind;
+}
+
+/** @param {unknown} encoder */
+export function checkEncoder(encoder) {
+  if (encoder === undefined) return;
+  const given = /** @type {Partial<import('./types.js').GpuCommandEncoder> | null} */ (encoder);
+  if (typeof given?.beginComputePass !== 'function') {
+    throw new TypeError(`encoder is ${describe(encoder)}; expected a GPUCommandEncoder`);
+  }
+}
