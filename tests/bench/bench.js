@@ -23,6 +23,7 @@ import { judge } from './targets.js';
 /** @typedef {import('./options.js').Options} Options */
 
 const FIRST_CALL = 'first call';
+const DEMO_PAGE = 'demo page';
 
 try {
   const options = parseOptions(process.argv.slice(2));
@@ -38,7 +39,7 @@ try {
  * @returns {Promise<number>} the exit code
  */
 async function main(options) {
-  const { cases, firstCall: wantsFirstCall } = selectCases(options);
+  const { cases, firstCall: wantsFirstCall, page: wantsPage } = selectCases(options);
   const libraryUrl = findLibrary(options.library);
   const progress = new Progress(process.stderr);
   installPeers((text) => console.error(text));
@@ -49,10 +50,11 @@ async function main(options) {
 
   const results = await measureCases(cases, contenders, options, progress);
   const firstCall = wantsFirstCall ? await runFirstCall(libraryUrl, options, progress) : undefined;
-  const verdicts = judge(results, firstCall, options.quick);
+  const pages = wantsPage ? await runPage(options, progress) : [];
+  const verdicts = judge(results, firstCall, options.quick, pages);
   if (results.length > 0) console.log(`${summaryTables(results, options.markdown)}\n`);
   console.log(targetTable(verdicts, options.markdown));
-  writeJson(options.json, { machine, peers: peerVersions(), cases: results, firstCall, verdicts });
+  writeJson(options.json, { machine, peers: peerVersions(), cases: results, firstCall, pages, verdicts });
   console.error(`\nwrote ${options.json}`);
   return options.check && verdicts.some(({ mark }) => mark === 'MISS' || mark === 'not measured') ? 1 : 0;
 }
@@ -62,11 +64,12 @@ async function main(options) {
  */
 function selectCases({ quick, filters }) {
   const all = makeCases(quick);
-  const names = [...all.map(({ name }) => name), FIRST_CALL];
+  const names = [...all.map(({ name }) => name), FIRST_CALL, DEMO_PAGE];
   const chosen = new Set(
     filters.length === 0 ? names : filters.flatMap((filter) => matchNames(names, filter)),
   );
-  return { cases: all.filter(({ name }) => chosen.has(name)), firstCall: chosen.has(FIRST_CALL) };
+  const cases = all.filter(({ name }) => chosen.has(name));
+  return { cases, firstCall: chosen.has(FIRST_CALL), page: chosen.has(DEMO_PAGE) };
 }
 
 /**
@@ -149,6 +152,24 @@ async function runFirstCall(libraryUrl, { rounds, markdown }, progress) {
   progress.clear();
   console.log(`${firstCallTable(firstCall, markdown)}\n`);
   return firstCall;
+}
+
+/**
+ * @param {Options} options
+ * @param {Progress} progress
+ * @returns {Promise<import('./page.js').PageResult[]>}
+ */
+async function runPage({ quick }, progress) {
+  progress.begin(DEMO_PAGE);
+  // Who measures something else does not wait for what drives browsers.
+  const { measurePage } = await import('./page.js');
+  const { results, missing } = await measurePage(quick, (text) => progress.update(text));
+  progress.clear();
+  for (const name of missing) console.log(`${DEMO_PAGE}: not measured in ${name}, which is not installed\n`);
+  for (const result of results) {
+    if ('reason' in result) console.log(`${DEMO_PAGE}, ${result.browser}: ${result.reason}\n`);
+  }
+  return results;
 }
 
 function describeMachine() {

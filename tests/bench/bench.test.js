@@ -349,6 +349,28 @@ test('targets: zeros and NaN take at most 1.2 times what other elements take, in
   assert.equal(promise, 'takes <= 1.2 of our time');
 });
 
+test('targets of the demo page: one for each figure of each browser; none for what a browser does not tell', () => {
+  const figures = { stepsPerSecond: 30, content: 1000, interactive: 2000 };
+  const pages = [
+    { browser: 'Chromium', ...figures, longestTask: 100.5 },
+    { browser: 'Firefox', ...figures, stepsPerSecond: 29.9, longestTask: undefined },
+    { browser: 'Another', reason: 'failed: it hung' },
+  ];
+  const verdicts = judge([], undefined, false, pages);
+  assert.deepEqual(
+    verdicts.map(({ mark }) => mark),
+    [...['pass', 'pass', 'pass', 'MISS'], ...['MISS', 'pass', 'pass'], ...new Array(4).fill('not measured')],
+  );
+  assert.deepEqual(verdicts[0], {
+    where: 'demo page, Chromium',
+    against: '',
+    promise: '>= 30 steps a second',
+    measured: '30',
+    mark: 'pass',
+  });
+  assert.ok(judge([], undefined, true, pages.slice(0, 2)).every(({ mark }) => mark === 'not judged'));
+});
+
 test('targets: pass, MISS, not measured without figures, not judged if quick', () => {
   const reached = [caseResult('large p=1', [OURS, 1, 0], ['plain JS loop', 5, 0])];
   const missed = [caseResult('large p=1', [OURS, 1, 2 ** -22], ['plain JS loop', 4.9, 0])];

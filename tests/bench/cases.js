@@ -188,3 +188,18 @@ export const ERROR_TARGETS = [
 
 /** The first call in a fresh process, import included, takes at most this long. */
 export const FIRST_CALL_MILLISECONDS = 10;
+
+/**
+ * A promise about the demo page, in every browser that tells the figure.
+ * @typedef {{ figure: keyof import('./page.js').PageFigures, unit: string } & (
+ *   { atLeast: number } | { atMost: number }
+ * )} PageTarget
+ */
+
+/** @type {PageTarget[]} */
+export const PAGE_TARGETS = [
+  { figure: 'stepsPerSecond', atLeast: 30, unit: 'steps a second' },
+  { figure: 'content', atMost: 1000, unit: 'ms to its content' },
+  { figure: 'interactive', atMost: 2000, unit: 'ms until it listens' },
+  { figure: 'longestTask', atMost: 100, unit: 'ms a task while it trains' },
+];

@@ -1,12 +1,13 @@
 // tests/bench/targets.js: what must be true of a run: the promises of cases.js against the figures.
 
-import { ERROR_TARGETS, FIRST_CALL_MILLISECONDS, TARGETS } from './cases.js';
+import { ERROR_TARGETS, FIRST_CALL_MILLISECONDS, PAGE_TARGETS, TARGETS } from './cases.js';
 import { OURS } from './peers.js';
 
 /** @typedef {import('./cases.js').Target} Target */
 /** @typedef {import('./measure.js').CaseResult} CaseResult */
 /** @typedef {import('./measure.js').Figures} Figures */
 /** @typedef {import('./first_call.js').FirstCall} FirstCall */
+/** @typedef {import('./page.js').PageResult} PageResult */
 
 /**
  * @typedef {object} Verdict
@@ -22,9 +23,10 @@ import { OURS } from './peers.js';
  * @param {CaseResult[]} results
  * @param {FirstCall | undefined} firstCall
  * @param {boolean} quick the sizes are too small to judge the speed
+ * @param {PageResult[]} [pages] one for each browser
  * @returns {Verdict[]}
  */
-export function judge(results, firstCall, quick) {
+export function judge(results, firstCall, quick, pages = []) {
   const comparisons = TARGETS.flatMap((target) => {
     const result = results.find(({ id }) => id === target.id);
     return result ? [judgePeer(target, result, quick)] : [];
@@ -33,7 +35,8 @@ export function judge(results, firstCall, quick) {
     const concerned = results.filter(({ task }) => target.tasks.includes(task));
     return concerned.length > 0 ? [judgeErrors(target, concerned)] : [];
   });
-  return [...comparisons, ...errors, ...(firstCall ? [judgeFirstCall(firstCall)] : [])];
+  const onPages = pages.flatMap((page) => judgePage(page, quick));
+  return [...comparisons, ...errors, ...(firstCall ? [judgeFirstCall(firstCall)] : []), ...onPages];
 }
 
 /**
@@ -108,4 +111,22 @@ function judgeFirstCall(firstCall) {
   const { milliseconds } = firstCall.ours;
   const mark = milliseconds <= FIRST_CALL_MILLISECONDS ? 'pass' : 'MISS';
   return { ...head, measured: `${milliseconds.toFixed(1)} ms`, mark };
+}
+
+/**
+ * @param {PageResult} page
+ * @param {boolean} quick
+ * @returns {Verdict[]}
+ */
+function judgePage(page, quick) {
+  return PAGE_TARGETS.flatMap((target) => {
+    const { figure, unit } = target;
+    const [sign, limit] = 'atMost' in target ? ['<=', target.atMost] : ['>=', target.atLeast];
+    const head = { where: `demo page, ${page.browser}`, against: '', promise: `${sign} ${limit} ${unit}` };
+    if ('reason' in page) return { ...head, measured: '-', mark: /** @type {const} */ ('not measured') };
+    const measured = page[figure];
+    if (measured === undefined) return [];
+    const isKept = sign === '<=' ? measured <= limit : measured >= limit;
+    return { ...head, measured: measured.toFixed(0), mark: quick ? 'not judged' : isKept ? 'pass' : 'MISS' };
+  });
 }
