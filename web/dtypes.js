@@ -13,8 +13,15 @@
 
 /**
  * Elements with the name of their type, as frameworks keep them.
- * @typedef {{ readonly data: GradientArray | Float16GradientArray, readonly dtype: 'float32' | 'float64' | 'float16' |
- *   'int8' | 'uint8' | 'int16' | 'uint16' | 'int32' | 'uint32' }} NamedGradient
+ * @typedef {{ readonly data: Float32Array, readonly dtype: 'float32' } |
+ *   { readonly data: Float64Array, readonly dtype: 'float64' } |
+ *   { readonly data: Float16GradientArray, readonly dtype: 'float16' } |
+ *   { readonly data: Int8Array, readonly dtype: 'int8' } |
+ *   { readonly data: Uint8Array | Uint8ClampedArray, readonly dtype: 'uint8' } |
+ *   { readonly data: Int16Array, readonly dtype: 'int16' } |
+ *   { readonly data: Uint16Array, readonly dtype: 'uint16' } |
+ *   { readonly data: Int32Array, readonly dtype: 'int32' } |
+ *   { readonly data: Uint32Array, readonly dtype: 'uint32' }} NamedGradient
  */
 
 /**

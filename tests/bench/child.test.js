@@ -138,7 +138,8 @@ test("the decoding loops' own processes give the norms of the loops", async () =
 test("gradnorm's own process has the norm in every task, and beside the others gradNorm alone", async () => {
   const norm = referenceNorm(makeTensors(BENCH_CASE.lengths), 2);
   for (const task of /** @type {const} */ (['norm', 'clip', 'keep', 'report', 'accumulate'])) {
-    await checkProcess(OURS, { ...BENCH_CASE, task }, norm, ERROR_BOUND);
+    // Clipping leaves room for rounding below the limit.
+    await checkProcess(OURS, { ...BENCH_CASE, task }, norm, task === 'clip' ? 2 ** -21 : ERROR_BOUND);
   }
   await checkProcess('gradNorm alone', { ...BENCH_CASE, task: 'report' }, norm, ERROR_BOUND);
   for (const dtype of /** @type {const} */ (['float16', 'bfloat16'])) {
