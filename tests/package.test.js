@@ -23,7 +23,7 @@ const STATED_COMPILER = '3.1.6';
 const compiler = readStamp()?.compiler ?? STATED_COMPILER;
 const budget = (/** @type {number} */ bytes, version = compiler) =>
   version === STATED_COMPILER ? bytes : Math.round(1.1 * bytes);
-const MAX_ENTRY_BROTLI_BYTES = budget(18_000);
+const MAX_ENTRY_BROTLI_BYTES = budget(20_500);
 const MAX_WASM_BYTES = budget(24_000);
 
 /** Everything in the tarball: the entries, the module, the declarations that they reach, and the papers. */
