@@ -92,6 +92,7 @@ const PAGES = {
         count: new NormAccumulator(1).add(Float16Array.of(1, 2)).count,
         aliased: attempt(() => clipGradNorm([lost.constructor.of(1), values.subarray(0, 2), values.subarray(1)], 1)),
         detached: attempt(() => gradNorm({ w: lost })),
+        inRecord: attempt(() => gradNorm({ w: { data: Float16Array.of(1), dtype: 'float16' } })),
         badData: attempt(() => gradNorm({ w: { data: Float16Array.of(1), dtype: 'bfloat16' } })),
       };
     }
@@ -216,6 +217,7 @@ test('Chromium: reports and errors know a Float16Array by its name', { skip }, (
     results16.detached,
     'TypeError: gradients.w is a Float16Array on a detached buffer; expected one that can be read',
   );
+  assert.equal(results16.inRecord, 1);
   assert.equal(
     results16.badData,
     'TypeError: gradients.w.data is a Float16Array; expected a Uint16Array of the bits of bfloat16 elements',
