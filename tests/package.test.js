@@ -567,7 +567,7 @@ describe('TypeScript', () => {
     const norms: number[] = [
       gradNorm(f32), gradNorm(f64), gradNorm(shared), gradNorm(new Gradient(2)), gradNorm(maybe),
       gradNorm(f32.subarray(1)), gradNorm(null), gradNorm(undefined),
-      gradNorm({ grad: f32 }), gradNorm({ grad: null }), gradNorm(new Weight()), gradNorm(new Lazy()),
+      gradNorm({ grad: f32 }), gradNorm([{ name: 'w', grad: f32 }]), gradNorm({ grad: null }), gradNorm(new Weight()), gradNorm(new Lazy()),
       gradNorm([f32, f64, null, undefined, shared]), gradNorm([[f32], [[f64]]]), gradNorm([]),
       gradNorm([f32, f64] as const), gradNorm([new Weight(), new Lazy()]), gradNorm([f32][Symbol.iterator]()),
       gradNorm(new Set([f32])), gradNorm(new Set([f32, null])), gradNorm(each()), gradNorm([f32].values()),

@@ -19,7 +19,7 @@ import { isDetached, isOutOfBounds, lengthOf, typedArrayName } from './typed-arr
 
 /**
  * A parameter: any object with a `grad`, such as a layer's weight after the backward pass.
- * @typedef {{ readonly grad?: Gradient }} Parameter
+ * @typedef {{ readonly grad?: Gradient } | { readonly grad: Gradient, readonly name?: string }} Parameter
  */
 
 /**
