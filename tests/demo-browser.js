@@ -283,6 +283,16 @@ export async function waitForSteps(page, count) {
 }
 
 /**
+ * Clicks an element wherever it is: under a mouse it may move away, as a page that is filled shifts.
+ *
+ * @param {import('puppeteer-core').Page} page
+ * @param {string} selector
+ */
+export function press(page, selector) {
+  return page.$eval(selector, (element) => /** @type {HTMLElement} */ (element).click());
+}
+
+/**
  * Sets a control as a visitor does, with the events that come of it.
  *
  * @param {import('puppeteer-core').Page} page

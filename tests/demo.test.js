@@ -17,6 +17,7 @@ import {
   emulate,
   launch,
   openPage,
+  press,
   serveDemoFolder,
   setControl,
   stepsOf,
@@ -433,7 +434,7 @@ describe('the page', { concurrency: true }, () => {
           const step = await pause(page);
           await waitForText(page, '#diagnosis', /^Healthy: norm [\d.]+ of 9,783 elements in 5 tensors/);
           for (const value of ['NaN', 'Infinity']) {
-            await page.click(`#poison-${value.toLowerCase()}`);
+            await press(page, `#poison-${value.toLowerCase()}`);
             const text = await waitForText(page, '#diagnosis', new RegExp(`value ${value}\\.$`));
             const [, tensor, index] = /poisoned (\w+)\[([\d,]+)\]/.exec(text) ?? [];
             assert.ok(
@@ -454,7 +455,7 @@ describe('the page', { concurrency: true }, () => {
               ],
             );
           }
-          await page.click('#heal');
+          await press(page, '#heal');
           await waitForText(page, '#diagnosis', /^Healthy/);
           const shares = await page.$$eval('#tensors tr', (rows) =>
             rows.map((row) => parseFloat(row.cells[3].textContent ?? '')),
@@ -480,12 +481,12 @@ describe('the page', { concurrency: true }, () => {
             assert.match(adapter, /swiftshader, in software: its figures are those of the processor/);
           const hasGpu = !adapter.startsWith('WebGPU: missing');
           await chooseSizes(page, []);
-          await page.click('#run-benchmark');
+          await press(page, '#run-benchmark');
           await waitForText(page, '#benchmark-state', /Choose at least one size/);
           // A second size is nothing new to a second browser.
           const sizes = isChromium ? ['4096', '65536'] : ['4096'];
           await chooseSizes(page, sizes);
-          await page.click('#run-benchmark');
+          await press(page, '#run-benchmark');
           await waitForText(page, '#benchmark-state', /^Done/);
           const tables = await page.$$eval('#results tbody', (bodies) =>
             bodies.map(({ rows }) =>
@@ -502,7 +503,7 @@ describe('the page', { concurrency: true }, () => {
               assert.ok(Number(error) <= ERROR_BOUND, `${way}: ${error}`);
             }
           }
-          await page.click('#copy-markdown');
+          await press(page, '#copy-markdown');
           await waitForText(page, '#benchmark-state', /Copied as Markdown|Select and copy/);
           const markdown = await page.$eval('#markdown', (e) => /** @type {HTMLTextAreaElement} */ (e).value);
           const rows = markdown.split('\n').filter((line) => /^\| [\d,]+ \|/.test(line));
@@ -547,14 +548,14 @@ describe('the page', { concurrency: true }, () => {
         async (page) => {
           await waitForText(page, '#run-state', /^ready$/);
           await waitForText(page, '#diagnosis', /^Healthy/);
-          await page.click('#poison-infinity');
+          await press(page, '#poison-infinity');
           await waitForText(page, '#diagnosis', /value Infinity/);
           assert.deepEqual(await answered(page).then(({ step, done }) => [step, done]), [0, 0]);
           await click(page, 'play');
           await waitForSteps(page, 60);
           await pause(page);
           await chooseSizes(page, ['4096']);
-          await page.click('#run-benchmark');
+          await press(page, '#run-benchmark');
           await waitForText(page, '#benchmark-state', /^Done/);
           for (const { name, width, scheme } of LOOKS) {
             await page.setViewport({ width, height: 800 });
