@@ -1358,6 +1358,30 @@ describe('clipGradsWithNorm', () => {
     }
   });
 
+  test('of float32 and float64 alone too: p >= 1, and 2p whole for float64; then the norm is at most maxNorm', () => {
+    for (const [type, powers] of /** @type {const} */ ([
+      [FLOAT32, [1, 1.5, 1.7, 2, 3, 10, Infinity]],
+      [FLOAT64, [1, 1.5, 2, 3, 10, Infinity]],
+    ])) {
+      for (const p of powers) {
+        for (const eps of [undefined, 0]) {
+          for (const scale of [1, 2 ** -140, 2 ** -1070]) {
+            const [whole, split] = [0, 0].map(() => makeList(103, [type]));
+            for (const list of [whole, split])
+              for (const gradient of list) arrayOf(gradient).forEach((x, i, array) => (array[i] = x * scale));
+            const norm = gradNorm(split, p);
+            const maxNorm = norm / 3;
+            clipGradNorm(whole, maxNorm, { normType: p, eps });
+            clipGradsWithNorm(split, maxNorm, norm, { eps });
+            const where = `${type.label}, p = ${p}, eps ${eps}, times ${hex(scale)}`;
+            assertSameBits(split, whole, where);
+            assert.ok(gradNorm(split, p) <= maxNorm, where);
+          }
+        }
+      }
+    }
+  });
+
   test('takes any norm from elsewhere: the factor is clipCoefficient', () => {
     for (const [maxNorm, totalNorm, eps] of [
       [1, 10, 1e-6],

@@ -892,6 +892,39 @@ describe('through structuredClone, as workers are sent them', () => {
   });
 });
 
+describe('a GradientError elsewhere', () => {
+  const offender = { tensor: 'b', index: 1, value: NaN };
+  const errorOf = (/** @type {import('gradnorm').Gradients} */ gradients) => {
+    try {
+      clipGradNorm(gradients, 1, { nonfinite: 'throw' });
+    } catch (error) {
+      return /** @type {GradientError} */ (error);
+    }
+    throw new Error('nothing was thrown');
+  };
+
+  test('through structuredClone the message and, as its cause, the tensor, the index and the value are kept', () => {
+    const error = errorOf({ a: f32(1), b: f64(2, NaN) });
+    const clone = structuredClone(error);
+    assert.ok(clone instanceof Error);
+    assert.deepEqual([clone.message, clone.cause], [error.message, offender]);
+    assert.deepEqual(error.cause, offender);
+    assert.equal(structuredClone(errorOf(f64(Number.MAX_VALUE, Number.MAX_VALUE))).cause, null);
+  });
+
+  test('in JSON it has everything, the value as a word', () => {
+    const error = errorOf({ a: f32(1), b: f64(2, NaN) });
+    const json = { name: 'GradientError', message: error.message, ...offender, value: 'NaN' };
+    assert.deepEqual(JSON.parse(JSON.stringify({ error })), { error: json });
+    const infinite = JSON.parse(JSON.stringify(errorOf(f32(0, -Infinity))));
+    assert.deepEqual([infinite.index, infinite.value], [1, '-Infinity']);
+    const { tensor, index, value } = JSON.parse(
+      JSON.stringify(errorOf(f64(Number.MAX_VALUE, Number.MAX_VALUE))),
+    );
+    assert.deepEqual([tensor, index, value], [null, null, null]);
+  });
+});
+
 describe('shares for p beyond which the sum of powers has no digits left', () => {
   for (const p of [2 ** 39, 2 ** 40, 2 ** 43, 2 ** 47, 2 ** 52, 2 ** 53, 1e300, Infinity]) {
     test(`p = ${p}: in [0, 1], and adding up to 1`, () => {

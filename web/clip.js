@@ -45,10 +45,10 @@ const DEFAULT_EPS = 1e-6;
  *     norm = gradNorm(gradients, normType)
  *     g = g * maxNorm / (norm + eps)   if norm > maxNorm; otherwise nothing is written
  *
- * Of Float32Arrays and Float64Arrays the norm is at most maxNorm afterwards, as gradNorm measures it, so that clipping again writes
- * nothing. Rounding may not take it above, so the factor is at most maxNorm / norm * (1 - 3 * 2^-23), where all are
- * Float64Arrays (1 - 2^-46) if p >= 1 and 2p is whole, else (1 - 2^-38 max(1, 1/p)); and where maxNorm is so small that the roundings of subnormal elements count, those
- * are rounded toward zero. With halves among them the factor is the formula's, and the norm may end above maxNorm by
+ * Of Float32Arrays and Float64Arrays the norm is at most maxNorm afterwards, as gradNorm measures it, so that clipping
+ * again writes nothing. Rounding may not take it above, so the factor is at most maxNorm / norm * (1 - 3 * 2^-23), where
+ * all are Float64Arrays (1 - 2^-46) if p >= 1 and 2p is whole, else (1 - 2^-38 max(1, 1/p)); and where maxNorm is so
+ * small that the roundings of subnormal elements count, those are rounded toward zero. With halves among them the factor is the formula's, and the norm may end above maxNorm by
  * what the elements' roundings make: at most 2^-11 of it for float16, 2^-8 for bfloat16, as long as they are normal.
  *
  * The norm is finite whenever the gradients are and it is not beyond the doubles, so gradients of 1e20, whose
@@ -99,9 +99,10 @@ export function clipGradNorm(gradients, maxNorm, options = {}) {
 
 /**
  * Scales gradients in place whose norm is known already: g = g * clipCoefficient(totalNorm, maxNorm, eps). The
- * second half of clipGradNorm, for those who look at the norm in between or have it from elsewhere. The factor leaves the
- * same room for rounding, so of Float32Arrays and Float64Arrays whose norm by gradNorm is totalNorm, for a p >= 1, the norm is at
- * most maxNorm afterwards. Nothing is written if totalNorm <= maxNorm. A totalNorm that is not finite multiplies as under 'propagate'.
+ * second half of clipGradNorm, for those who look at the norm in between or have it from elsewhere. The factor leaves
+ * the room for rounding that p = 2 needs: where gradNorm measured totalNorm, for p >= 1 and for Float64Arrays alone 2p
+ * whole, the bits are those of clipGradNorm, and the norm is at most maxNorm afterwards. Nothing is written if totalNorm
+ * <= maxNorm. A totalNorm that is not finite multiplies as under 'propagate'.
  *
  * @param {Gradients} gradients  as for clipGradNorm
  * @param {number} maxNorm       a number >= 0 or Infinity
@@ -176,7 +177,8 @@ function thresholdOf(monitor, norm) {
 }
 
 /**
- * Scales tensors so that their norm, measured again, is not above the limit. Measuring errs by at most b, as gradNorm says, and elements round by u, 2^-24 or 2^-53, so that the norm is at most
+ * Scales tensors so that their norm, measured again, is not above the limit. Measuring errs by at most b, as gradNorm
+ * says, and elements round by u, 2^-24 or 2^-53, so that the norm is at most
  *
  *     factor * norm * (1 + b) (1 + u) / (1 - b)
  *
