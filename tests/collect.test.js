@@ -344,10 +344,10 @@ describe('accepted', () => {
         },
       };
       assertSum(half, 1);
-      assert.deepEqual(reads, ['data', 'dtype']);
+      assert.deepEqual(reads, ['dtype', 'data']);
       reads.length = 0;
       assertSum({ grad: half }, 1);
-      assert.deepEqual(reads, ['data', 'dtype']);
+      assert.deepEqual(reads, ['dtype', 'data']);
     }
   });
 
@@ -1199,6 +1199,15 @@ describe('a parameter is asked before its type', () => {
     }
   });
 
+  test('a function that carries a grad is a parameter too; any other is refused', () => {
+    assertSum(
+      Object.assign(() => 1, { grad: f32(4) }),
+      4,
+    );
+    assertSum({ w: [Object.assign(class {}, { grad: null }), Object.assign(() => 1, { grad: f32(2) })] }, 2);
+    assertRefused([() => 1], `gradients[0] is a function; expected ${EXPECTED}`);
+  });
+
   test('one without a gradient yet is skipped', () => {
     assertSum([Object.assign(f32(3), { grad: null }), Object.assign([f32(3)], { grad: undefined })], 0);
   });
@@ -1299,14 +1308,22 @@ describe('elements with the name of their type', () => {
 });
 
 describe('what frameworks have', () => {
-  test('a Proxy of a typed array and a polyfill of Float16Array, by their place', () => {
-    const proxy = new Proxy(f32(3), {});
-    const expected = `expected a typed array itself, ${EXPECTED}`;
-    assertRefused({ w: proxy }, `gradients.w is a Proxy or a polyfill: a Float32Array; ${expected}`);
+  test('a Proxy of a typed array and a polyfill of Float16Array, by their place, as a grad and as data too', () => {
     class Float16Array extends Array {}
     Object.assign(Float16Array.prototype, { BYTES_PER_ELEMENT: 2 });
-    const polyfill = new Proxy(Object.create(Float16Array.prototype), {});
-    assertRefused({ w: [polyfill] }, `gradients.w[0] is a Proxy or a polyfill: a Float16Array; ${expected}`);
+    for (const [got, foreign] of [
+      ['a Float32Array', new Proxy(f32(3), {})],
+      ['a Float16Array', new Proxy(Object.create(Float16Array.prototype), {})],
+    ]) {
+      const words = `${got} (a Proxy or a polyfill: pass a typed array itself)`;
+      assertRefused(foreign, `gradients is ${words}; expected ${EXPECTED}`);
+      assertRefused({ w: [foreign] }, `gradients.w[0] is ${words}; expected ${EXPECTED}`);
+      assertRefused([{ grad: foreign }], `gradients[0].grad is ${words}; expected ${EXPECTED_GRAD}`);
+      assertRefused(
+        { data: foreign, dtype: 'float32' },
+        `gradients.data is ${words}; expected a Float32Array`,
+      );
+    }
   });
 
   test('reactive Proxies of records, lists and Maps count like what they stand for', () => {
@@ -1343,6 +1360,30 @@ describe('what frameworks have', () => {
     );
   });
 
+  test('entries() of anything else than pairs is refused, never skipped', () => {
+    const listOf = (/** @type {unknown} */ entry) => ({ size: 1, entries: () => [entry].values() });
+    const expected = 'expected [name, gradient], as a Map has';
+    assertRefused(listOf(f32(3)), `gradients[0] is a Float32Array; ${expected}`);
+    assertRefused({ layers: listOf({ grad: f32(3) }) }, `gradients.layers[0] is an object; ${expected}`);
+    assertRefused(listOf('w1'), `gradients[0] is "w1" (a string); ${expected}`);
+    assertRefused(listOf(revoked([])), `gradients[0] is a revoked Proxy; ${expected}`);
+  });
+
+  test('a tensor with data() and a dtype, as those of TensorFlow.js and jax-js have, is told as a tensor in every place', () => {
+    class Tensor {
+      dtype = 'float32';
+      data() {
+        throw new Error('consumed');
+      }
+      dataSync() {
+        throw new Error('consumed');
+      }
+    }
+    const got = 'a Tensor (pass a copy: its dataSync().slice())';
+    assertRefused(new Tensor(), `gradients is ${got}; expected ${EXPECTED}`);
+    assertRefused([{ grad: new Tensor() }], `gradients[0].grad is ${got}; expected ${EXPECTED_GRAD}`);
+  });
+
   test('an iterable tensor is not consumed by the message', () => {
     const w = {
       ref: null,
@@ -1370,6 +1411,12 @@ describe('what frameworks have', () => {
     }
     const tensor = 'a Tensor (pass { data: tensor.data, dtype: tensor.type })';
     assertRefused({ w: new Tensor() }, `gradients.w is ${tensor}; expected ${EXPECTED}`);
+    // On a GPU its data cannot be asked for.
+    const onGpu = withGetter(new Tensor(), 'data', () => {
+      throw new Error('The data is not on CPU');
+    });
+    assertRefused({ w: onGpu }, `gradients.w is ${tensor}; expected ${EXPECTED}`);
+    assertRefused({ grad: onGpu }, `gradients.grad is ${tensor}; expected ${EXPECTED_GRAD}`);
     const buffer = 'a GPUBuffer (gradnorm/webgpu takes { buffer, length })';
     assertRefused([new GPUBuffer()], `gradients[0] is ${buffer}; expected ${EXPECTED}`);
   });

@@ -520,6 +520,19 @@ describe('the door', () => {
     assert.equal(await gpu.gradNorm([null, undefined]), 0);
   });
 
+  test('integers beside a buffer under names are the indices of something: refused, as beside floats in arrays', async () => {
+    const values = { buffer: device.createBuffer({ size: 16, usage: 0x80 }), length: 4 };
+    const indices = Int32Array.of(5);
+    const message = /^gradients\.w\.indices is an Int32Array beside floating-point gradients in one record; /;
+    await assert.rejects(gpu.gradNorm({ w: { indices, values } }), { name: 'TypeError', message });
+    await assert.rejects(gpu.gradNorm({ w: new Map(Object.entries({ values, indices })) }), {
+      name: 'TypeError',
+      message,
+    });
+    assert.equal(await gpu.gradNorm({ a: Int32Array.of(3), b: Int8Array.of(4) }), 5);
+    assert.equal(await gpu.gradNorm([indices, values]), 5);
+  });
+
   test('an empty tensor needs no COPY_SRC: nothing of it is read back', async () => {
     const noCopy = device.createBuffer({ size: 16, usage: 0x80 });
     const plan = gpu.plan({

@@ -56,12 +56,13 @@ import { isDetached, isOutOfBounds, lengthOf, typedArrayName } from './typed-arr
  * @typedef {object} Door
  * @property {string} root   the name of the argument
  * @property {string} types  of gradients, in words
+ * @property {readonly unknown[]} tensors  those that were taken
  * @property {(value: object, parent: Place | null, key: unknown) => boolean} take  takes a value, if it is a gradient
  *   that is in no array
  */
 
 /** @type {Door} */
-const ARRAYS = { root: 'gradients', types: GRADIENT_TYPES_IN_WORDS, take: () => false };
+const ARRAYS = { root: 'gradients', types: GRADIENT_TYPES_IN_WORDS, tensors: [], take: () => false };
 
 const NUMBERS = 'an Array of numbers (wrap it: Float32Array.from(values))';
 const DTYPES = "'float16', 'bfloat16' or the name of its data's type, such as 'float32'";
@@ -142,7 +143,7 @@ function pathTo(parent, key) {
  */
 function visit(tensors, door, value, parent, key) {
   if (value === null || value === undefined) return;
-  if (typeof value !== 'object') throw notAGradient(door, value, parent, key);
+  if (typeof value !== 'object' && typeof value !== 'function') throw notAGradient(door, value, parent, key);
   const type = typedArrayName(value);
   const list = type === undefined && isList(value);
   if (list === undefined) throw notAGradient(door, value, parent, key);
@@ -185,8 +186,7 @@ function visitArray(tensors, door, value, dtype, parent, key) {
  */
 function visitContainer(tensors, door, value, list, parent, key) {
   if (door.take(value, parent, key)) return;
-  // A tensor of a framework may be iterable, and consumed by iterating.
-  if ('dataSync' in value) throw notAGradient(door, value, parent, key);
+  if (isForeign(value)) throw notAGradient(door, value, parent, key);
   const place = enter(door, value, parent, key);
   if (list) {
     const items = /** @type {unknown[]} */ (value);
@@ -205,13 +205,15 @@ function visitContainer(tensors, door, value, list, parent, key) {
  * @param {Place} place  the map's own
  */
 function visitMap(tensors, door, map, place) {
-  const first = tensors.length;
   let index = 0;
-  visitIterable(map.entries(), ([key, item]) => {
-    visit(tensors, door, item, place, Object(key) === key ? (nameOf(key) ?? index) : key);
-    ++index;
-  });
-  checkOneKind(door, tensors, first);
+  visitNamed(tensors, door, () =>
+    visitIterable(map.entries(), (pair) => {
+      if (!isList(pair)) throw mistake(door, place, index, describe(pair), '[name, gradient], as a Map has');
+      const [key, item] = pair;
+      visit(tensors, door, item, place, Object(key) === key ? (nameOf(key) ?? index) : key);
+      ++index;
+    }),
+  );
 }
 
 /**
@@ -221,17 +223,13 @@ function visitMap(tensors, door, map, place) {
  * @param {Place} place  the value's own
  */
 function visitIterableOrRecord(tensors, door, value, place) {
-  if ('BYTES_PER_ELEMENT' in value) {
-    const got = `a Proxy or a polyfill: ${describe(value)}`;
-    throw mistake(door, place.parent, place.key, got, `a typed array itself, ${expectedOf(door)}`);
-  }
   if (isIterable(value)) {
     let index = 0;
     visitIterable(value[Symbol.iterator](), (item) => visit(tensors, door, item, place, index++));
   } else if (isPlainRecord(value)) {
-    const first = tensors.length;
-    for (const name of Object.keys(value)) visit(tensors, door, value[name], place, name);
-    checkOneKind(door, tensors, first);
+    visitNamed(tensors, door, () => {
+      for (const name of Object.keys(value)) visit(tensors, door, value[name], place, name);
+    });
   } else {
     throw notAGradient(door, value, place.parent, place.key);
   }
@@ -240,27 +238,21 @@ function visitIterableOrRecord(tensors, door, value, place) {
 /**
  * Integers beside floats under names are the indices of a sparse gradient, a shape or a mask: counted as gradients, they would
  * give a wrong norm in silence. Nobody calls them `grad` by chance.
+ * @param {Tensor[]} tensors
  * @param {Door} door
- * @param {readonly Tensor[]} tensors
- * @param {number} first  of those in the record or Map
+ * @param {() => void} visitItems  of a record or Map
  */
-function checkOneKind(door, tensors, first) {
-  let isMixed = false;
-  /** @type {Tensor | undefined} */
-  let integers;
-  for (let i = first; i < tensors.length; ++i) {
-    if (isWritable(tensors[i].dtype)) isMixed = true;
-    else if (tensors[i].key !== GRAD) integers ??= tensors[i];
-  }
-  if (!isMixed || integers === undefined) return;
+function visitNamed(tensors, door, visitItems) {
+  const first = tensors.length;
+  const taken = door.tensors.length;
+  visitItems();
+  const added = tensors.slice(first);
+  const integers = added.find(({ dtype, key }) => !isWritable(dtype) && key !== GRAD);
+  if (integers === undefined) return;
+  if (door.tensors.length === taken && !added.some(({ dtype }) => isWritable(dtype))) return;
   const got = `${describe(integers.array)} beside floating-point gradients in one record`;
-  throw mistake(
-    door,
-    integers.parent,
-    integers.key,
-    got,
-    'names of gradients only (of a sparse one its values)',
-  );
+  const expected = 'names of gradients only (of a sparse one its values)';
+  throw mistake(door, integers.parent, integers.key, got, expected);
 }
 
 /**
@@ -281,7 +273,11 @@ function visitParameter(tensors, door, value, parent, key) {
     return;
   }
   const isReadable = typeof gradient === 'object' && isList(gradient) !== undefined;
-  if (isReadable && (door.take(gradient, place, GRAD) || visitTyped(tensors, door, gradient, place, GRAD)))
+  if (
+    isReadable &&
+    (door.take(gradient, place, GRAD) ||
+      (!isForeign(gradient) && visitTyped(tensors, door, gradient, place, GRAD)))
+  )
     return;
   const words = describe(gradient);
   const isNumbers = words === 'an Array' && typeof (/** @type {unknown[]} */ (gradient)[0]) === 'number';
@@ -297,9 +293,11 @@ function visitParameter(tensors, door, value, parent, key) {
  * @returns {boolean}  whether the value is { data, dtype }: elements, or their bits, with the name of their type
  */
 function visitTyped(tensors, door, value, parent, key) {
-  const { data, dtype: name } = /** @type {{ data?: unknown, dtype?: unknown }} */ (value);
+  const named = /** @type {{ data?: unknown, dtype?: unknown }} */ (value);
+  const { dtype: name } = named;
   const dtype = dtypeNamed(name);
   if (dtype === undefined) return false;
+  const { data } = named;
   const type = typedArrayName(data) ?? '';
   const isBits = type === 'Uint16Array' && /float16/.test(/** @type {string} */ (name));
   if (!isBits && dtypeOf(type) !== dtype) {
@@ -403,6 +401,15 @@ export function placeAt(root, parent, key) {
   if (parent === null) return root;
   const prefix = placeAt(root, parent.parent, parent.key);
   return key === GRAD ? `${prefix}.grad` : placeIn(prefix, key);
+}
+
+/**
+ * Whether a value stands for elements that cannot be read: a tensor of a framework, whose iterator may consume it, or a
+ * typed array behind a Proxy, whose iterator fails.
+ * @param {object} value
+ */
+function isForeign(value) {
+  return 'dataSync' in value || 'BYTES_PER_ELEMENT' in value;
 }
 
 /**
