@@ -223,6 +223,19 @@ struct ShortRelativePower {
 inline I32x4 magnitude_mask(int32_t) { return splat(kMagnitudeOfFloat); }
 inline I64x2 magnitude_mask(int64_t) { return splat(kMagnitudeOfDouble); }
 
+// Calls fold(pointer) for every kFold elements of a block, the last of them padded with zeros.
+template <size_t kFold, class T, class Fold>
+inline void for_each_fold(const T* x, size_t count, Fold&& fold) {
+  size_t folds = count / kFold;
+  for (; folds > 0; --folds, x += kFold) fold(x);
+  const size_t rest = count % kFold;
+  if (rest > 0) {
+    alignas(16) T padded[kFold];
+    pad_with_zeros(x, rest, padded);
+    fold(padded);
+  }
+}
+
 // The bits of the largest magnitude. As integers, magnitudes are ordered as their values are, with
 // infinity above every finite one and NaN above infinity.
 template <class T>
@@ -238,15 +251,7 @@ inline auto largest_bits(const T* x, size_t count) {
     c = larger(c, load_bits(leaf + 2 * kStep) & magnitude);
     d = larger(d, load_bits(leaf + 3 * kStep) & magnitude);
   };
-  constexpr size_t kFold = 4 * kStep;
-  size_t folds = count / kFold;
-  for (; folds > 0; --folds, x += kFold) fold(x);
-  const size_t rest = count % kFold;
-  if (rest > 0) {
-    alignas(16) T padded[kFold];
-    pad_with_zeros(x, rest, padded);
-    fold(padded);
-  }
+  for_each_fold<4 * kStep>(x, count, fold);
   return largest_lane(larger(larger(a, b), larger(c, d)));
 }
 
@@ -296,15 +301,7 @@ template <class T, class Integer>
     };
     above = above + ((mask(0) + mask(kStep)) + (mask(2 * kStep) + mask(3 * kStep)));
   };
-  constexpr size_t kFold = 4 * kStep;
-  size_t folds = count / kFold;
-  for (; folds > 0; --folds, x += kFold) fold(x);
-  const size_t rest = count % kFold;
-  if (rest > 0) {
-    alignas(16) T padded[kFold];
-    pad_with_zeros(x, rest, padded);
-    fold(padded);
-  }
+  for_each_fold<4 * kStep>(x, count, fold);
   return static_cast<size_t>(-sum_of_lanes(above));
 }
 

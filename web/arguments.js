@@ -37,11 +37,12 @@ export function checkChoice(name, value, choices) {
  * @param {string} caller
  * @param {unknown} options
  * @param {readonly string[]} known
+ * @param {boolean} [isRecord]
  */
-export function checkOptions(caller, options, known) {
+export function checkOptions(caller, options, known, isRecord = tagOf(options) === 'Object') {
   const expected = `expected an object with any of ${known.join(', ')}`;
   // A Map, an array or something of the platform has other names than these, and none that is seen.
-  if (tagOf(options) !== 'Object') {
+  if (!isRecord) {
     throw new TypeError(`the options of ${caller} are ${describe(options)}; ${expected}`);
   }
   const unknown = Object.keys(/** @type {object} */ (options)).find((name) => !known.includes(name));

@@ -449,7 +449,7 @@ function isIterable(value) {
  * @param {object} value
  * @returns {value is Record<string, unknown>}
  */
-function isPlainRecord(value) {
+export function isPlainRecord(value) {
   const prototype = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

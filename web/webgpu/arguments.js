@@ -1,6 +1,6 @@
 // web/webgpu/arguments.js: checks of every argument of the GPU path that is not a gradient, before anything is encoded.
 import { checkNormType, checkOptions as checkRecord } from '../arguments.js';
-import { describe } from '../errors.js';
+import { describe, tagOf } from '../errors.js';
 import { THREADS } from './constants.js';
 import { kindOf, LARGEST_REAL_POWER, SMALLEST_REAL_POWER } from './powers.js';
 
@@ -19,12 +19,9 @@ const LEAST_LIMITS = {
  * @param {readonly string[]} known
  */
 export function checkOptions(caller, options, known) {
-  checkRecord(caller, options, known);
   const record = /** @type {object} */ (options);
-  if ('label' in record || 'requestDevice' in record) {
-    const expected = `expected an object with any of ${known.join(', ')}`;
-    throw new TypeError(`the options of ${caller} are ${describe(options)}; ${expected}`);
-  }
+  const isRecord = tagOf(options) === 'Object' && !('label' in record) && !('requestDevice' in record);
+  checkRecord(caller, options, known, isRecord);
 }
 
 /** @param {unknown} device */

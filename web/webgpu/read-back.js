@@ -105,7 +105,6 @@ export function copyOf(elements) {
  */
 export function namedEntries(tensors, copies) {
   return {
-    [Symbol.toStringTag]: 'Map',
     size: copies.length,
     entries: () =>
       copies.map((copy, i) => /** @type {[string, Elements]} */ ([tensors[i].name, copy])).values(),

@@ -1,6 +1,6 @@
 // web/webgpu/tensors.js: the door for buffers. Takes them out of what web/collect.js walks through, and throws on what is
 // wrong with them.
-import { collect, nameAt, notAGradient, placeAt } from '../collect.js';
+import { collect, isPlainRecord, nameAt, notAGradient, placeAt } from '../collect.js';
 import { DTYPE_NAMES, GRADIENT_TYPES_IN_WORDS } from '../dtypes.js';
 import { describe } from '../errors.js';
 import { typedArrayName } from '../typed-array.js';
@@ -162,7 +162,7 @@ function checkNames(reference, place) {
  * @returns {string[]}
  */
 function namesOf(reference) {
-  if (isRecord(reference)) return Object.keys(reference);
+  if (isPlainRecord(reference)) return Object.keys(reference);
   const values = /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (reference));
   const { offset, dtype } = reference;
   return allNamesOf(reference).filter(
@@ -180,15 +180,6 @@ function namesOf(reference) {
 function allNamesOf(object) {
   const prototype = Object.getPrototypeOf(object);
   return prototype === null ? [] : [...Object.getOwnPropertyNames(object), ...allNamesOf(prototype)];
-}
-
-/**
- * An object literal of any realm, or one without a prototype.
- * @param {object} object
- */
-function isRecord(object) {
-  const prototype = Object.getPrototypeOf(object);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /**
