@@ -1,7 +1,7 @@
 // bindings/bindings.cpp: the border between JavaScript and the core. Numbers only, no logic.
 //
 // JavaScript copies gradients into the staging area and calls a function of the core on what lies
-// there; see web/reduce.js, web/inspect.js and web/rewrite.js, the only callers. One reduction is
+// there; see web/core/reduce.js, web/core/inspect.js and web/core/rewrite.js, the only callers. One reduction is
 // under way at a time.
 #include <emscripten/bind.h>
 

@@ -21,7 +21,7 @@ struct BFloat16 {
   uint16_t bits;
 };
 
-// The codes are those of web/dtypes.js.
+// The codes are those of web/core/dtypes.js.
 enum class Dtype : uint32_t {
   kFloat32,
   kFloat64,

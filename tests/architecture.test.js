@@ -9,13 +9,19 @@ import { ROOT } from './support.js';
 
 /** The JavaScript, from the ground up: a new file is given its place here first. */
 const WEB_FLOORS = [
-  ['web/typed-array.js', 'web/dtypes.js', 'web/text.js', 'web/state.js', 'web/room.js'],
-  ['web/errors.js'],
-  ['web/arguments.js', 'web/monitor.js', 'web/url.js', 'web/embind.js'],
-  ['web/source-inline.js', 'web/source-url.js'],
-  ['web/wasm.js', 'web/collect.js'],
-  ['web/staging.js', 'web/aliases.js'],
-  ['web/reduce.js', 'web/inspect.js', 'web/rewrite.js'],
+  [
+    'web/words/typed-array.js',
+    'web/words/text.js',
+    'web/core/dtypes.js',
+    'web/core/partial.js',
+    'web/core/room.js',
+  ],
+  ['web/words/errors.js'],
+  ['web/words/checks.js', 'web/monitor.js', 'web/core/url.js', 'web/core/embind.js'],
+  ['web/core/source-inline.js', 'web/core/source-url.js'],
+  ['web/core/module.js', 'web/door/collect.js'],
+  ['web/core/staging.js', 'web/door/aliases.js'],
+  ['web/core/reduce.js', 'web/core/inspect.js', 'web/core/rewrite.js'],
   ['web/norm.js', 'web/clip.js', 'web/report.js', 'web/accumulator.js'],
   ['web/index.js'],
   // The GPU path meets the CPU path in the entry point, and shares only pure files with it.
@@ -167,18 +173,24 @@ describe('JavaScript', () => {
 
   test('only the loader and its sources know what the build writes', () => {
     const who = paths.filter((path) => importsOf(path).some((imported) => GENERATED.includes(imported)));
-    assert.deepEqual(who, ['web/source-inline.js']);
+    assert.deepEqual(who, ['web/core/source-inline.js']);
   });
 
   test('only what rewrites gradients can write to them', () => {
     const who = paths.filter((path) => /\b(copyOut|fillWith)\b/.test(read(path)));
-    assert.deepEqual(who, ['web/typed-array.js', 'web/staging.js', 'web/rewrite.js']);
+    assert.deepEqual(who, ['web/words/typed-array.js', 'web/core/staging.js', 'web/core/rewrite.js']);
   });
 
   test('the GPU path knows of the CPU path its entry point and pure files, so that its bundle has no second core', () => {
-    const pure = ['arguments', 'collect', 'dtypes', 'errors', 'room', 'state', 'typed-array'].map(
-      (name) => `web/${name}.js`,
-    );
+    const pure = [
+      'words/checks',
+      'door/collect',
+      'core/dtypes',
+      'words/errors',
+      'core/room',
+      'core/partial',
+      'words/typed-array',
+    ].map((name) => `web/${name}.js`);
     const gpu = paths.filter((path) => path.startsWith('web/webgpu/'));
     const outside = gpu.flatMap((path) =>
       ts
@@ -187,7 +199,9 @@ describe('JavaScript', () => {
     );
     const others = new Set(outside.filter((path) => !path.startsWith('web/webgpu/')));
     assert.deepEqual([...others].sort(), [...pure, 'web/index.js'].sort());
-    assert.ok(pure.every((path) => importsOf(path).every((imported) => !/wasm|reduce/.test(imported))));
+    assert.ok(
+      pure.every((path) => importsOf(path).every((imported) => !/core.(module|reduce)/.test(imported))),
+    );
   });
 
   test('the oracle knows nothing of the library', () => {

@@ -1,4 +1,4 @@
-// tests/check-module.test.js: what the build refuses: modules that web/embind.js could not load, the real one changed a
+// tests/check-module.test.js: what the build refuses: modules that web/core/embind.js could not load, the real one changed a
 // little and others made by hand.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -35,40 +35,40 @@ function changed(from, to) {
 
 const EMPTY = Buffer.from('\0asm\x01\0\0\0', 'latin1');
 
-test('the module that was built is one that web/embind.js can load', () => {
+test('the module that was built is one that web/core/embind.js can load', () => {
   checkModule(bytes, 'any');
 });
 
 test('an import that is not known is refused by its module, name and kind', () => {
   assertRefused(
     changed('_embind_register_bool', '_embind_register_bOOl'),
-    'imports env._embind_register_bOOl, which web/embind.js does not know',
+    'imports env._embind_register_bOOl, which web/core/embind.js does not know',
   );
   assertRefused(
     changed('\x03env\x15_embind_register_bool', '\x03enw\x15_embind_register_bool'),
-    'imports enw._embind_register_bool, which web/embind.js does not know',
+    'imports enw._embind_register_bool, which web/core/embind.js does not know',
   );
   // A section of imports, 15 bytes long, of one: a global that is a constant i32.
   const global = Buffer.concat([EMPTY, Buffer.from('\x02\x0f\x01\x03env\x06offset\x03\x7f\0', 'latin1')]);
-  assertRefused(global, 'imports the global env.offset, which web/embind.js does not know');
+  assertRefused(global, 'imports the global env.offset, which web/core/embind.js does not know');
 });
 
 test('an import that registers is missed', () => {
-  assertRefused(EMPTY, 'does not import env._embind_register_constant, which web/embind.js relies on');
+  assertRefused(EMPTY, 'does not import env._embind_register_constant, which web/core/embind.js relies on');
 });
 
 test('an export that is missing or of another kind is missed', () => {
   assertRefused(
     changed('\x0b_initialize', '\x0b_initialise'),
-    'does not export the function _initialize, which web/embind.js relies on',
+    'does not export the function _initialize, which web/core/embind.js relies on',
   );
   assertRefused(
     changed('\x06memory\x02', '\x06Memory\x02'),
-    'does not export the memory memory, which web/embind.js relies on',
+    'does not export the memory memory, which web/core/embind.js relies on',
   );
   assertRefused(
     changed('__indirect_function_table', '__indirect_function_tabel'),
-    'does not export the table __indirect_function_table, which web/embind.js relies on',
+    'does not export the table __indirect_function_table, which web/core/embind.js relies on',
   );
 });
 
@@ -76,19 +76,22 @@ test('a name that is registered and not known, and one that is not registered, a
   const name = 'summariseTensor\0';
   assertRefused(
     changed(name, 'summariseTenser\0'),
-    'registers summariseTenser, which web/embind.js does not know',
+    'registers summariseTenser, which web/core/embind.js does not know',
   );
   for (const hidden of ['toString\0', '__proto__\0']) {
     const other = changed(name, hidden.padEnd(name.length, '\0'));
-    assertRefused(other, `registers ${hidden.slice(0, -1)}, which web/embind.js does not know`);
+    assertRefused(other, `registers ${hidden.slice(0, -1)}, which web/core/embind.js does not know`);
   }
 });
 
 test('a function of another signature is refused', () => {
-  assertRefused(changed(/v[ip]d\0/, 'vif\0'), "calls begin by an invoker 'vif'; web/embind.js expects 'vid'");
+  assertRefused(
+    changed(/v[ip]d\0/, 'vif\0'),
+    "calls begin by an invoker 'vif'; web/core/embind.js expects 'vid'",
+  );
   assertRefused(
     changed(/v[ip]iidd\0/, 'vijidd\0'),
-    "calls rewrite by an invoker 'vijidd'; web/embind.js expects 'viiidd'",
+    "calls rewrite by an invoker 'vijidd'; web/core/embind.js expects 'viiidd'",
   );
 });
 
@@ -97,8 +100,8 @@ test('a pointer is an i32, by either letter', () => {
 });
 
 for (const [name, type, difference] of [
-  ['begin', 'vi', "registers begin as 'vd'; web/embind.js expects 'vi'"],
-  ['stagingBytes', 'v', "registers stagingBytes as 'constant'; web/embind.js expects 'v'"],
+  ['begin', 'vi', "registers begin as 'vd'; web/core/embind.js expects 'vi'"],
+  ['stagingBytes', 'v', "registers stagingBytes as 'constant'; web/core/embind.js expects 'v'"],
 ]) {
   test(`what is expected is what is compared: ${name} as '${type}'`, () => {
     const expected = /** @type {Record<string, string>} */ (REGISTERED);
@@ -116,7 +119,7 @@ test('a name that is expected and not registered is missed', () => {
   const expected = /** @type {Record<string, string>} */ (REGISTERED);
   try {
     expected.endOfAll = 'v';
-    assertRefused(bytes, 'does not register endOfAll, which web/embind.js relies on');
+    assertRefused(bytes, 'does not register endOfAll, which web/core/embind.js relies on');
   } finally {
     delete expected.endOfAll;
   }

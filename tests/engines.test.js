@@ -86,7 +86,9 @@ function builtinsOf(files) {
   const host = ts.createCompilerHost(options);
   const { readFile } = host;
   host.readFile = (path) => files?.[path] ?? readFile(path);
-  const roots = ['web/index.js', 'web/source-url.js', 'web/webgpu/index.js'].map((path) => join(ROOT, path));
+  const roots = ['web/index.js', 'web/core/source-url.js', 'web/webgpu/index.js'].map((path) =>
+    join(ROOT, path),
+  );
   const program = ts.createProgram(Object.keys(files ?? {}).concat(files ? [] : roots), options, host);
   const checker = program.getTypeChecker();
   /** @type {Set<string>} */

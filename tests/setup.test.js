@@ -167,7 +167,7 @@ test('dist/ that is built needs no Emscripten, nor one that works; a stamp that 
   assert.equal(build(folder), ALL_STEPS);
 });
 
-test('a module that web/embind.js cannot load fails the build, with what differs and the versions', () => {
+test('a module that web/core/embind.js cannot load fails the build, with what differs and the versions', () => {
   const folder = copyOfTheTree();
   install(folder, '4.0.1');
   pretend(
@@ -180,7 +180,7 @@ test('a module that web/embind.js cannot load fails the build, with what differs
   assert.equal(
     stderr,
     '» building the WebAssembly module\n' +
-      'the module imports env._embind_register_vojd, which web/embind.js does not know; ' +
+      'the module imports env._embind_register_vojd, which web/core/embind.js does not know; ' +
       'made by Emscripten 4.0.1; tried are 3.1.6 and 3.1.69\n',
   );
   assert.ok(!existsSync(join(folder, 'build', 'stamp')), 'the next build tries again');

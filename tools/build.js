@@ -136,10 +136,10 @@ async function bundle() {
 
 /** The entries differ in where their WebAssembly comes from, and in nothing else. */
 function inlineSource(/** @type {string} */ id) {
-  return id === './source-inline.js' ? join(ROOT, 'web', 'source-inline.js') : null;
+  return id === './source-inline.js' ? join(ROOT, 'web', 'core', 'source-inline.js') : null;
 }
 function separateSource(/** @type {string} */ id) {
-  return id === './source-inline.js' ? join(ROOT, 'web', 'source-url.js') : null;
+  return id === './source-inline.js' ? join(ROOT, 'web', 'core', 'source-url.js') : null;
 }
 
 /** The GPU path meets the CPU path in the default entry, so that its WebAssembly is there once. */

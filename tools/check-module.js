@@ -1,4 +1,4 @@
-// tools/check-module.js: whether a WebAssembly module is one that web/embind.js can load. That file does in a few lines
+// tools/check-module.js: whether a WebAssembly module is one that web/core/embind.js can load. That file does in a few lines
 // what Emscripten's own JavaScript does in thousands, so it relies on how a compiler lays Embind out. Another compiler
 // may do it differently, and shall fail when the module is built, not at a user's first call.
 import { StepError } from './steps.js';
@@ -14,7 +14,7 @@ const NEEDED_EXPORTS = { memory: 'memory', __indirect_function_table: 'table', _
 
 /**
  * What bindings.cpp registers: constants, and functions by the WebAssembly types of their result and arguments.
- * @type {Record<keyof import('../web/embind.js').Bindings, string>}
+ * @type {Record<keyof import('../web/core/embind.js').Bindings, string>}
  */
 export const REGISTERED = {
   interfaceVersion: 'constant',
@@ -69,11 +69,11 @@ function* differencesOfImports(imports) {
   const names = [...NEEDED_IMPORTS, ...OTHER_IMPORTS].map((name) => `_embind_register_${name}`);
   for (const { module, name, kind } of imports) {
     if (module !== 'env' || kind !== 'function' || !names.includes(name))
-      yield `imports ${kind === 'function' ? '' : `the ${kind} `}${module}.${name}, which web/embind.js does not know`;
+      yield `imports ${kind === 'function' ? '' : `the ${kind} `}${module}.${name}, which web/core/embind.js does not know`;
   }
   for (const name of names.slice(0, NEEDED_IMPORTS.length)) {
     if (!imports.some((entry) => entry.name === name))
-      yield `does not import env.${name}, which web/embind.js relies on`;
+      yield `does not import env.${name}, which web/core/embind.js relies on`;
   }
 }
 
@@ -81,7 +81,7 @@ function* differencesOfImports(imports) {
 function* differencesOfExports(exports) {
   for (const [name, kind] of Object.entries(NEEDED_EXPORTS)) {
     if (!exports.some((entry) => entry.name === name && entry.kind === kind))
-      yield `does not export the ${kind} ${name}, which web/embind.js relies on`;
+      yield `does not export the ${kind} ${name}, which web/core/embind.js relies on`;
   }
 }
 
@@ -163,11 +163,11 @@ function textAt(memory, address) {
 function* differencesOfNames(registered) {
   const names = registered.map(({ name }) => name);
   for (const [at, name] of names.entries()) {
-    if (!Object.hasOwn(REGISTERED, name)) yield `registers ${name}, which web/embind.js does not know`;
+    if (!Object.hasOwn(REGISTERED, name)) yield `registers ${name}, which web/core/embind.js does not know`;
     if (names.indexOf(name) < at) yield `registers ${name} twice`;
   }
   for (const name of Object.keys(REGISTERED)) {
-    if (!names.includes(name)) yield `does not register ${name}, which web/embind.js relies on`;
+    if (!names.includes(name)) yield `does not register ${name}, which web/core/embind.js relies on`;
   }
 }
 
@@ -177,11 +177,11 @@ function* differencesOfNames(registered) {
  */
 function* differencesOfType({ name, type, signature, parameters }) {
   const expected = REGISTERED[/** @type {keyof typeof REGISTERED} */ (name)];
-  if (type !== expected) yield `registers ${name} as '${type}'; web/embind.js expects '${expected}'`;
+  if (type !== expected) yield `registers ${name} as '${type}'; web/core/embind.js expects '${expected}'`;
   if (signature === null) return;
   const invoker = `${expected[0]}i${expected.slice(1)}`;
   if (signature !== invoker)
-    yield `calls ${name} by an invoker '${signature}'; web/embind.js expects '${invoker}'`;
+    yield `calls ${name} by an invoker '${signature}'; web/core/embind.js expects '${invoker}'`;
   if (parameters !== expected.length)
-    yield `calls ${name} by an invoker of ${parameters} parameters; web/embind.js expects ${expected.length}`;
+    yield `calls ${name} by an invoker of ${parameters} parameters; web/core/embind.js expects ${expected.length}`;
 }

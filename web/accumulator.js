@@ -1,17 +1,17 @@
 // web/accumulator.js: NormAccumulator, a norm in parts. Keeps the state of the core's exact sum between calls, and
 // takes it across threads and networks.
-import { checkNormType } from './arguments.js';
-import { collect } from './collect.js';
-import { describe } from './errors.js';
-import { finish, mergeInto, reduceInto } from './reduce.js';
-import { checksum, ELEMENTS, emptyState, jsonOf, KIND, TOTALS, VERSION, wordsOf } from './state.js';
+import { checkNormType } from './words/checks.js';
+import { collect } from './door/collect.js';
+import { describe } from './words/errors.js';
+import { finish, mergeInto, reduceInto } from './core/reduce.js';
+import { checksum, ELEMENTS, emptyState, jsonOf, KIND, TOTALS, VERSION, wordsOf } from './core/partial.js';
 
 /**
- * @typedef {import('./collect.js').Gradients} Gradients
+ * @typedef {import('./door/collect.js').Gradients} Gradients
  */
 
 /**
- * @typedef {import('./state.js').NormAccumulatorState} NormAccumulatorState
+ * @typedef {import('./core/partial.js').NormAccumulatorState} NormAccumulatorState
  */
 
 /**

@@ -1,17 +1,17 @@
-// web/clip.js: the verbs that modify gradients. Measures with web/reduce.js, writes with web/rewrite.js.
-import { distinctWritable } from './aliases.js';
-import { checkChoice, checkNormType, checkNotNegative, checkOptions } from './arguments.js';
-import { collect, placeOf, tensorName } from './collect.js';
-import { FLOAT64 } from './dtypes.js';
-import { GradientError } from './errors.js';
-import { findNonfinite } from './inspect.js';
-import { reduceNorm } from './reduce.js';
-import { clamp, fillWithZeros, scale, scaleTowardZero } from './rewrite.js';
-import { FLOAT_ROOM, needsRoundingTowardZero, roomOfDoubles } from './room.js';
+// web/clip.js: the verbs that modify gradients. Measures with web/core/reduce.js, writes with web/core/rewrite.js.
+import { distinctWritable } from './door/aliases.js';
+import { checkChoice, checkNormType, checkNotNegative, checkOptions } from './words/checks.js';
+import { collect, placeOf, tensorName } from './door/collect.js';
+import { FLOAT64 } from './core/dtypes.js';
+import { GradientError } from './words/errors.js';
+import { findNonfinite } from './core/inspect.js';
+import { reduceNorm } from './core/reduce.js';
+import { clamp, fillWithZeros, scale, scaleTowardZero } from './core/rewrite.js';
+import { FLOAT_ROOM, needsRoundingTowardZero, roomOfDoubles } from './core/room.js';
 
 /**
- * @typedef {import('./collect.js').Gradients} Gradients
- * @typedef {import('./collect.js').Tensor} Tensor
+ * @typedef {import('./door/collect.js').Gradients} Gradients
+ * @typedef {import('./door/collect.js').Tensor} Tensor
  * @typedef {Pick<import('./monitor.js').GradMonitor, 'update' | 'dryRun'>} Monitor  a GradMonitor, of this copy of the
  *   library or of another, or what does as it does
  */

@@ -1,29 +1,29 @@
 // web/index.js: the entry point. Hands the names of the API on; `gradnorm/slim` has the same.
 
 /**
- * @typedef {import('./collect.js').Gradients} Gradients
- * @typedef {import('./collect.js').Gradient} Gradient
- * @typedef {import('./collect.js').Parameter} Parameter
- * @typedef {import('./dtypes.js').GradientArray} GradientArray
- * @typedef {import('./dtypes.js').HalfGradient} HalfGradient
- * @typedef {import('./dtypes.js').NamedGradient} NamedGradient
+ * @typedef {import('./door/collect.js').Gradients} Gradients
+ * @typedef {import('./door/collect.js').Gradient} Gradient
+ * @typedef {import('./door/collect.js').Parameter} Parameter
+ * @typedef {import('./core/dtypes.js').GradientArray} GradientArray
+ * @typedef {import('./core/dtypes.js').HalfGradient} HalfGradient
+ * @typedef {import('./core/dtypes.js').NamedGradient} NamedGradient
  * @typedef {import('./clip.js').ClipOptions} ClipOptions
  * @typedef {import('./clip.js').NonfinitePolicy} NonfinitePolicy
  * @typedef {import('./report.js').ReportOptions} ReportOptions
  * @typedef {import('./report.js').TensorReport} TensorReport
  * @typedef {import('./report.js').Nonfinite} Nonfinite
- * @typedef {import('./state.js').NormAccumulatorState} NormAccumulatorState
+ * @typedef {import('./core/partial.js').NormAccumulatorState} NormAccumulatorState
  * @typedef {import('./monitor.js').MonitorMethod} MonitorMethod
  * @typedef {import('./monitor.js').MonitorOptions} MonitorOptions
  * @typedef {import('./monitor.js').MonitorStep} MonitorStep
  * @typedef {import('./monitor.js').MonitorState} MonitorState
- * @typedef {import('./wasm.js').InitSource} InitSource
+ * @typedef {import('./core/module.js').InitSource} InitSource
  */
 
 export { NormAccumulator } from './accumulator.js';
 export { clipCoefficient, clipGradNorm, clipGradsWithNorm, clipGradValue } from './clip.js';
-export { GradientError } from './errors.js';
+export { GradientError } from './words/errors.js';
 export { GradMonitor } from './monitor.js';
 export { gradNorm } from './norm.js';
 export { GradReport, gradReport } from './report.js';
-export { init, initSync } from './wasm.js';
+export { init, initSync } from './core/module.js';

@@ -1,7 +1,7 @@
 // web/monitor.js: GradMonitor, which watches the gradient norm from step to step. Pure. Without private members, which proxies
 // that make objects reactive cannot reach.
-import { describe } from './errors.js';
-import { withWords } from './text.js';
+import { describe } from './words/errors.js';
+import { withWords } from './words/text.js';
 
 /**
  * @typedef {'fixed' | 'percentile' | 'zscore'} MonitorMethod  What sets the threshold.

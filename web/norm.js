@@ -1,10 +1,10 @@
 // web/norm.js: gradNorm, the first verb of the API.
-import { checkNormType } from './arguments.js';
-import { collect } from './collect.js';
-import { reduceNorm } from './reduce.js';
+import { checkNormType } from './words/checks.js';
+import { collect } from './door/collect.js';
+import { reduceNorm } from './core/reduce.js';
 
 /**
- * @typedef {import('./collect.js').Gradients} Gradients
+ * @typedef {import('./door/collect.js').Gradients} Gradients
  */
 
 /**

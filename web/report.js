@@ -1,13 +1,13 @@
 // web/report.js: gradReport, the health of all gradients and of each.
-import { checkNormType, checkOptions } from './arguments.js';
-import { collect, tensorName } from './collect.js';
-import { DTYPE_NAMES } from './dtypes.js';
-import { inspect, valueAt } from './inspect.js';
-import { alignColumns, formatCount, formatNumber, formatShare, withWords } from './text.js';
+import { checkNormType, checkOptions } from './words/checks.js';
+import { collect, tensorName } from './door/collect.js';
+import { DTYPE_NAMES } from './core/dtypes.js';
+import { inspect, valueAt } from './core/inspect.js';
+import { alignColumns, formatCount, formatNumber, formatShare, withWords } from './words/text.js';
 
 /**
- * @typedef {import('./collect.js').Gradients} Gradients
- * @typedef {import('./inspect.js').Summary} Summary
+ * @typedef {import('./door/collect.js').Gradients} Gradients
+ * @typedef {import('./core/inspect.js').Summary} Summary
  */
 
 /**

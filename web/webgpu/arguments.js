@@ -1,6 +1,6 @@
 // web/webgpu/arguments.js: checks of every argument of the GPU path that is not a gradient, before anything is encoded.
-import { checkNormType, checkOptions as checkRecord } from '../arguments.js';
-import { describe, tagOf } from '../errors.js';
+import { checkNormType, checkOptions as checkRecord } from '../words/checks.js';
+import { describe, tagOf } from '../words/errors.js';
 import { THREADS } from './constants.js';
 import { kindOf, LARGEST_REAL_POWER, SMALLEST_REAL_POWER } from './powers.js';
 

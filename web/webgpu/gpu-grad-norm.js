@@ -1,6 +1,6 @@
 // web/webgpu/gpu-grad-norm.js: GpuGradNorm, the way into the GPU path: a device, and plans on it.
-import { checkChoice, checkNormType } from '../arguments.js';
-import { describe } from '../errors.js';
+import { checkChoice, checkNormType } from '../words/checks.js';
+import { describe } from '../words/errors.js';
 import { NormAccumulator } from '../index.js';
 import { checkDevice, checkOptions } from './arguments.js';
 import { Context, contextOf } from './context.js';

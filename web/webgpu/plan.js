@@ -1,7 +1,7 @@
 // web/webgpu/plan.js: GpuPlan, the verbs of the API for a fixed list of tensors in buffers. Encodes what web/webgpu/work.js
 // prepared, and gives what comes back to the core.
-import { checkChoice, checkNormType, checkNotNegative } from '../arguments.js';
-import { FLOAT32 } from '../dtypes.js';
+import { checkChoice, checkNormType, checkNotNegative } from '../words/checks.js';
+import { FLOAT32 } from '../core/dtypes.js';
 import { GradientError, gradReport, NormAccumulator } from '../index.js';
 import { checkEncoder, checkKind, checkOptions } from './arguments.js';
 import {

@@ -1,5 +1,5 @@
 // web/webgpu/powers.js: which shader a power needs, and the parameters of a step as the shaders read them. Pure.
-import { needsRoundingTowardZero } from '../room.js';
+import { needsRoundingTowardZero } from '../core/room.js';
 import { BINADES, LOWEST_BINADE, PARAMETER_BYTES, PARAMETER_WORDS } from './constants.js';
 
 /** @typedef {import('./reduce-shader.js').ReduceKind} ReduceKind */

@@ -5,7 +5,7 @@ import { DTYPES, jobsOf } from './jobs.js';
 import { floatOf, partialAt, stateOf, totalOfPartials } from './totals.js';
 
 /**
- * @typedef {import('../inspect.js').Summary} Summary
+ * @typedef {import('../core/inspect.js').Summary} Summary
  * @typedef {import('./jobs.js').Schedule} Schedule
  * @typedef {import('./tensors.js').GpuTensor} GpuTensor
  * @typedef {import('./totals.js').Total} Total

@@ -1,9 +1,9 @@
-// web/webgpu/tensors.js: the door for buffers. Takes them out of what web/collect.js walks through, and throws on what is
+// web/webgpu/tensors.js: the door for buffers. Takes them out of what web/door/collect.js walks through, and throws on what is
 // wrong with them.
-import { collect, isPlainRecord, nameAt, notAGradient, placeAt } from '../collect.js';
-import { DTYPE_NAMES, GRADIENT_TYPES_IN_WORDS } from '../dtypes.js';
-import { describe } from '../errors.js';
-import { typedArrayName } from '../typed-array.js';
+import { collect, isPlainRecord, nameAt, notAGradient, placeAt } from '../door/collect.js';
+import { DTYPE_NAMES, GRADIENT_TYPES_IN_WORDS } from '../core/dtypes.js';
+import { describe } from '../words/errors.js';
+import { typedArrayName } from '../words/typed-array.js';
 import { STORAGE } from './constants.js';
 import { bytesPerElement, DTYPES, wordsAround } from './jobs.js';
 
@@ -27,7 +27,7 @@ import { bytesPerElement, DTYPES, wordsAround } from './jobs.js';
 
 /**
  * Gradients in buffers, in arrays, or both.
- * @typedef {GpuGradient | import('../collect.js').Gradient | (object & { [Symbol.iterator](): Iterator<MixedGradients> }) |
+ * @typedef {GpuGradient | import('../door/collect.js').Gradient | (object & { [Symbol.iterator](): Iterator<MixedGradients> }) |
  *   { readonly size: number, entries(): Iterator<[unknown, MixedGradients]> } |
  *   { readonly [name: string]: MixedGradients }} MixedGradients
  */
@@ -42,8 +42,8 @@ import { bytesPerElement, DTYPES, wordsAround } from './jobs.js';
  * @property {string} name     such as fc1.weight
  */
 
-/** @typedef {import('../collect.js').Door} Door */
-/** @typedef {import('../collect.js').Place} Place */
+/** @typedef {import('../door/collect.js').Door} Door */
+/** @typedef {import('../door/collect.js').Place} Place */
 
 const NAMES = ['buffer', 'offset', 'length', 'dtype'];
 const TYPES = `{ ${NAMES.join(', ')} }`;
@@ -63,7 +63,7 @@ export function collectTensors(tensors) {
 /**
  * Gradients of which some are in buffers and some in arrays.
  * @param {unknown} gradients
- * @returns {{ tensors: GpuTensor[], arrays: import('../collect.js').Tensor[] }}
+ * @returns {{ tensors: GpuTensor[], arrays: import('../door/collect.js').Tensor[] }}
  * @throws {TypeError} on anything that is no gradient, naming its place
  */
 export function collectMixed(gradients) {
@@ -74,8 +74,8 @@ export function collectMixed(gradients) {
 
 /**
  * A tensor in an array as the user may have passed it.
- * @param {import('../collect.js').Tensor} tensor
- * @returns {import('../collect.js').Gradient}
+ * @param {import('../door/collect.js').Tensor} tensor
+ * @returns {import('../door/collect.js').Gradient}
  */
 export function gradientOf({ array, dtype }) {
   const name = DTYPE_NAMES[dtype];

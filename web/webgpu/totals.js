@@ -1,9 +1,9 @@
 // web/webgpu/totals.js: from the words that the GPU wrote to a total, and to the state of a partial, which the core
 // merges and takes the root of. Pure.
-import { ELEMENTS, emptyState, FLAGS, INFINITY, jsonOf, LARGEST, NAN, TOP, TOTALS } from '../state.js';
+import { ELEMENTS, emptyState, FLAGS, INFINITY, jsonOf, LARGEST, NAN, TOP, TOTALS } from '../core/partial.js';
 import { JOB_WORDS, TOTAL_SHIFT } from './constants.js';
 
-/** @typedef {import('../state.js').NormAccumulatorState} NormAccumulatorState */
+/** @typedef {import('../core/partial.js').NormAccumulatorState} NormAccumulatorState */
 
 const FLOAT_INFINITY = 0x7f800000;
 const NONE = 0xffffffff;

@@ -1,13 +1,13 @@
 // web/webgpu/upload.js: arrays through a ring of buffers to the GPU and to a partial, for those who want to know what that
 // costs.
 import { NormAccumulator } from '../index.js';
-import { BYTE_SHIFTS, DTYPE_NAMES } from '../dtypes.js';
-import { bytesOf } from '../typed-array.js';
+import { BYTE_SHIFTS, DTYPE_NAMES } from '../core/dtypes.js';
+import { bytesOf } from '../words/typed-array.js';
 import { COPY_DST, JOB_ELEMENTS, STORAGE } from './constants.js';
 import { DTYPES } from './jobs.js';
 
 /**
- * @typedef {import('../collect.js').Tensor} Tensor
+ * @typedef {import('../door/collect.js').Tensor} Tensor
  * @typedef {import('./types.js').GpuBuffer} GpuBuffer
  * @typedef {import('./context.js').Context} Context
  * @typedef {import('./tensors.js').GpuTensor} GpuTensor

@@ -1,6 +1,6 @@
-// web/embind.js: the JavaScript half of Embind, as far as bindings/bindings.cpp needs it: functions of numbers, and
+// web/core/embind.js: the JavaScript half of Embind, as far as bindings/bindings.cpp needs it: functions of numbers, and
 // constants. Emscripten's own, which converts every type of C++, would be a sixth of the package, and takes several
-// times as long to call. Below web/wasm.js, which gives it a module.
+// times as long to call. Below web/core/module.js, which gives it a module.
 
 /**
  * What bindings.cpp binds.

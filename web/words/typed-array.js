@@ -1,4 +1,4 @@
-// web/typed-array.js: what a typed array really is, by the engine's own getters. They work on arrays of other
+// web/words/typed-array.js: what a typed array really is, by the engine's own getters. They work on arrays of other
 // realms (iframes, vm contexts), run no user code, and no subclass can override them. Pure; imports nothing.
 
 const prototype = Object.getPrototypeOf(Int8Array.prototype);

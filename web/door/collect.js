@@ -1,15 +1,15 @@
-// web/collect.js: the door. Reads what the user passed into a flat list of tensors: first in the pipeline,
-// before web/reduce.js, and with web/aliases.js the only place that throws on gradients. All of the user's code
+// web/door/collect.js: the door. Reads what the user passed into a flat list of tensors: first in the pipeline,
+// before web/core/reduce.js, and with web/door/aliases.js the only place that throws on gradients. All of the user's code
 // (getters, iterators, proxies) runs here, so that nothing can interrupt or re-enter a reduction.
-import { arrayTypeOf, dtypeNamed, dtypeOf, GRADIENT_TYPES_IN_WORDS, isWritable } from './dtypes.js';
-import { describe, isList, placeIn, tagOf } from './errors.js';
-import { isDetached, isOutOfBounds, lengthOf, typedArrayName } from './typed-array.js';
+import { arrayTypeOf, dtypeNamed, dtypeOf, GRADIENT_TYPES_IN_WORDS, isWritable } from '../core/dtypes.js';
+import { describe, isList, placeIn, tagOf } from '../words/errors.js';
+import { isDetached, isOutOfBounds, lengthOf, typedArrayName } from '../words/typed-array.js';
 
 /**
- * @typedef {import('./dtypes.js').GradientArray} GradientArray
- * @typedef {import('./dtypes.js').Float16GradientArray} Float16GradientArray
- * @typedef {import('./dtypes.js').HalfGradient} HalfGradient
- * @typedef {import('./dtypes.js').NamedGradient} NamedGradient
+ * @typedef {import('../core/dtypes.js').GradientArray} GradientArray
+ * @typedef {import('../core/dtypes.js').Float16GradientArray} Float16GradientArray
+ * @typedef {import('../core/dtypes.js').HalfGradient} HalfGradient
+ * @typedef {import('../core/dtypes.js').NamedGradient} NamedGradient
  */
 
 /**
@@ -35,7 +35,7 @@ import { isDetached, isOutOfBounds, lengthOf, typedArrayName } from './typed-arr
  * One gradient as the pipeline sees it: its elements, and where it was found.
  * @typedef {object} Tensor
  * @property {GradientArray} array  the elements, or their bits; of the length that is written beside it
- * @property {number} dtype         its code in web/dtypes.js
+ * @property {number} dtype         its code in web/core/dtypes.js
  * @property {number} length        in elements, at the door; a buffer that grows later changes nothing
  * @property {Place | null} parent
  * @property {unknown} key          index or name in the parent

@@ -1,13 +1,13 @@
-// web/rewrite.js: writes gradients in place, for web/clip.js; the only file that does. Takes tensors of which no
-// two share memory (web/aliases.js sees to that).
+// web/core/rewrite.js: writes gradients in place, for web/clip.js; the only file that does. Takes tensors of which no
+// two share memory (web/door/aliases.js sees to that).
 import { BYTE_SHIFTS, FLOAT32, FLOAT64 } from './dtypes.js';
 import { copyIn, copyOut } from './staging.js';
-import { fillWith } from './typed-array.js';
-import { getCore } from './wasm.js';
+import { fillWith } from '../words/typed-array.js';
+import { getCore } from './module.js';
 
 /**
- * @typedef {import('./collect.js').Tensor} Tensor
- * @typedef {import('./wasm.js').Core} Core
+ * @typedef {import('../door/collect.js').Tensor} Tensor
+ * @typedef {import('./module.js').Core} Core
  */
 
 // Up to here a loop is faster than two copies and a call.

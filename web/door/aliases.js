@@ -1,9 +1,9 @@
-// web/aliases.js: which tensors to write, so that the same bytes are written once. Part of the door for those who
-// modify gradients: after web/collect.js, before anything is written.
+// web/door/aliases.js: which tensors to write, so that the same bytes are written once. Part of the door for those who
+// modify gradients: after web/door/collect.js, before anything is written.
 import { placeOf } from './collect.js';
-import { BYTE_SHIFTS, DTYPE_NAMES, isWritable, WRITABLE_TYPES_IN_WORDS } from './dtypes.js';
-import { describe } from './errors.js';
-import { bufferOf, byteOffsetOf } from './typed-array.js';
+import { BYTE_SHIFTS, DTYPE_NAMES, isWritable, WRITABLE_TYPES_IN_WORDS } from '../core/dtypes.js';
+import { describe } from '../words/errors.js';
+import { bufferOf, byteOffsetOf } from '../words/typed-array.js';
 
 /**
  * @typedef {import('./collect.js').Tensor} Tensor

@@ -1,4 +1,4 @@
-// web/state.js: the words of a partial's state, PartialState in src/partial.hpp, for those who make or keep one
+// web/core/partial.js: the words of a partial's state, PartialState in src/partial.hpp, for those who make or keep one
 // outside the core. Pure; imports nothing.
 
 /**

@@ -1,6 +1,6 @@
-// web/source-inline.js: the default entry's WebAssembly module, whose bytes lie in the bundle itself. Below
-// web/wasm.js; `gradnorm/slim` is built with web/source-url.js in its place.
-import { hex } from '../build/wasm-hex.js';
+// web/core/source-inline.js: the default entry's WebAssembly module, whose bytes lie in the bundle itself. Below
+// web/core/module.js; `gradnorm/slim` is built with web/core/source-url.js in its place.
+import { hex } from '../../build/wasm-hex.js';
 import { nodeModule } from './url.js';
 
 /**

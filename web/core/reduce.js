@@ -1,13 +1,13 @@
-// web/reduce.js: tensors on the CPU to a norm or a partial. Second in the pipeline, after web/collect.js: packs
+// web/core/reduce.js: tensors on the CPU to a norm or a partial. Second in the pipeline, after web/door/collect.js: packs
 // the tensors into the core's staging area and calls it once each time the area holds enough.
 import { BYTE_SHIFTS } from './dtypes.js';
 import { copyIn } from './staging.js';
-import { TOTALS } from './state.js';
-import { getCore, WORDS_PER_SEGMENT } from './wasm.js';
+import { TOTALS } from './partial.js';
+import { getCore, WORDS_PER_SEGMENT } from './module.js';
 
 /**
- * @typedef {import('./collect.js').Tensor} Tensor
- * @typedef {import('./wasm.js').Core} Core
+ * @typedef {import('../door/collect.js').Tensor} Tensor
+ * @typedef {import('./module.js').Core} Core
  */
 
 // The core loads 16 bytes at a time, faster where they are aligned; elements must lie at multiples of their size.

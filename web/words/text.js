@@ -1,4 +1,4 @@
-// web/text.js: numbers and tables as text, for reports. Pure; imports nothing.
+// web/words/text.js: numbers and tables as text, for reports. Pure; imports nothing.
 
 /**
  * Rows of cells as lines, in columns two spaces apart.

@@ -1,4 +1,4 @@
-// web/arguments.js: checks of every argument that is not a gradient, before anything is read or written.
+// web/words/checks.js: checks of every argument that is not a gradient, before anything is read or written.
 import { describe, tagOf } from './errors.js';
 
 /** @param {unknown} normType */

@@ -1,6 +1,6 @@
-// web/url.js: bytes from a URL, in browsers, workers and Node.js. Below web/wasm.js.
+// web/core/url.js: bytes from a URL, in browsers, workers and Node.js. Below web/core/module.js.
 
-import { tagOf } from './errors.js';
+import { tagOf } from '../words/errors.js';
 
 /**
  * Fetches a URL; a file: URL is read from disk, which fetch refuses to do in Node.js.

@@ -1,4 +1,4 @@
-// web/errors.js: words for error messages, and the error of a gradient that is not finite. Near the bottom of the
+// web/words/errors.js: words for error messages, and the error of a gradient that is not finite. Near the bottom of the
 // pipeline.
 import { typedArrayName } from './typed-array.js';
 

@@ -1,12 +1,12 @@
-// web/staging.js: elements into the core's staging area and back out of it. Used by what reduces and by what
+// web/core/staging.js: elements into the core's staging area and back out of it. Used by what reduces and by what
 // rewrites; knows nothing of norms.
 import { BYTE_SHIFTS, FLOAT32, FLOAT64 } from './dtypes.js';
-import { bytesOf, lengthOf } from './typed-array.js';
+import { bytesOf, lengthOf } from '../words/typed-array.js';
 
 /**
- * @typedef {import('./collect.js').Tensor} Tensor
+ * @typedef {import('../door/collect.js').Tensor} Tensor
  * @typedef {import('./dtypes.js').GradientArray} GradientArray
- * @typedef {import('./wasm.js').Core} Core
+ * @typedef {import('./module.js').Core} Core
  */
 
 // Up to here a loop copies faster than TypedArray.prototype.set.

@@ -1,13 +1,13 @@
-// web/inspect.js: tensors to summaries, a row each and one for all of them, for web/report.js; and the first
-// element that is not finite, for those who throw. Stands beside web/reduce.js in the pipeline.
+// web/core/inspect.js: tensors to summaries, a row each and one for all of them, for web/report.js; and the first
+// element that is not finite, for those who throw. Stands beside web/core/reduce.js in the pipeline.
 import { BFLOAT16, BYTE_SHIFTS, FLOAT16, nonfiniteHalf } from './dtypes.js';
 import { copyIn } from './staging.js';
-import { uint16ViewOf } from './typed-array.js';
-import { getCore } from './wasm.js';
+import { uint16ViewOf } from '../words/typed-array.js';
+import { getCore } from './module.js';
 
 /**
- * @typedef {import('./collect.js').Tensor} Tensor
- * @typedef {import('./wasm.js').Core} Core
+ * @typedef {import('../door/collect.js').Tensor} Tensor
+ * @typedef {import('./module.js').Core} Core
  */
 
 /**

@@ -1,4 +1,4 @@
-// web/room.js: how far below its limit clipping must aim, so that rounding cannot take the norm above it. For the CPU
+// web/core/room.js: how far below its limit clipping must aim, so that rounding cannot take the norm above it. For the CPU
 // and the GPU. Pure; imports nothing.
 
 /** The relative error of a measured norm is at most 2^-23, twice, and that of an element 2^-24. */

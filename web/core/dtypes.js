@@ -1,4 +1,4 @@
-// web/dtypes.js: the element types of gradients. Pure; the codes are those of src/elements.hpp.
+// web/core/dtypes.js: the element types of gradients. Pure; the codes are those of src/elements.hpp.
 
 /**
  * Half-precision elements as their bits: IEEE binary16, or the upper half of a binary32 (bfloat16).

@@ -1,9 +1,9 @@
-// web/wasm.js: the loader. Gives the pipeline its core, the WebAssembly module behind bindings/: by itself
+// web/core/module.js: the loader. Gives the pipeline its core, the WebAssembly module behind bindings/: by itself
 // and synchronously at the first call, or earlier and as you like it by init and initSync.
 import { embind } from './embind.js';
-import { describe, tagOf } from './errors.js';
+import { describe, tagOf } from '../words/errors.js';
 import { readDefault, readDefaultSync } from './source-inline.js';
-import { WORDS } from './state.js';
+import { WORDS } from './partial.js';
 import { readResponse, readUrl } from './url.js';
 
 /**
@@ -16,7 +16,7 @@ import { readResponse, readUrl } from './url.js';
  */
 
 /**
- * Views of the memory that the core shares with web/staging.js and those who call it.
+ * Views of the memory that the core shares with web/core/staging.js and those who call it.
  * @typedef {object} Views
  * @property {Uint8Array} bytes            the staging area
  * @property {Float32Array} float32        the staging area

@@ -1,5 +1,5 @@
-// web/source-url.js: the WebAssembly module of `gradnorm/slim`, a file beside the bundle. Below web/wasm.js, in
-// the place of web/source-inline.js.
+// web/core/source-url.js: the WebAssembly module of `gradnorm/slim`, a file beside the bundle. Below web/core/module.js, in
+// the place of web/core/source-inline.js.
 import { readFileUrl, readUrl } from './url.js';
 
 /**
