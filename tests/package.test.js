@@ -182,7 +182,7 @@ describe('the tarball', () => {
     const where = new Map();
     for (const file of modules()) {
       const code = readFileSync(join(installed, 'dist', file), 'utf8').replace(
-        /^import[^;]*;|\/\*[^]*?\*\/|\/\/.*/gm,
+        /^(import|export {)[^;]*;|\/\*[^]*?\*\/|\/\/.*/gm,
         '',
       );
       for (const line of new Set(code.split('\n').map((text) => text.trim())))
