@@ -21,6 +21,7 @@
  */
 
 export { NormAccumulator } from './accumulator.js';
+export { allocGradients } from './alloc.js';
 export { clipCoefficient, clipGradNorm, clipGradsWithNorm, clipGradValue } from './clip.js';
 export { GradientError } from './words/errors.js';
 export { GradMonitor } from './monitor.js';

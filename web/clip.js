@@ -3,6 +3,8 @@ import { distinctWritable } from './door/aliases.js';
 import { checkChoice, checkNormType, checkNotNegative, checkOptions } from './words/checks.js';
 import { collect, placeOf, tensorName } from './door/collect.js';
 import { FLOAT64 } from './core/dtypes.js';
+import { allocationOf } from './core/homes.js';
+import { traitsOf } from './core/traits.js';
 import { GradientError } from './words/errors.js';
 import { findNonfinite } from './core/inspect.js';
 import { reduceNorm } from './core/reduce.js';
@@ -11,7 +13,7 @@ import { FLOAT_ROOM, needsRoundingTowardZero, roomOfDoubles } from './core/room.
 
 /**
  * @typedef {import('./door/collect.js').Gradients} Gradients
- * @typedef {import('./door/collect.js').Tensor} Tensor
+ * @typedef {import('./core/dtypes.js').Tensor} Tensor
  * @typedef {Pick<import('./monitor.js').GradMonitor, 'update' | 'dryRun'>} Monitor  a GradMonitor, of this copy of the
  *   library or of another, or what does as it does
  */
@@ -192,12 +194,11 @@ function thresholdOf(monitor, norm) {
  */
 function scaleToNorm(tensors, writable, norm, limit, { eps, normType }) {
   const factor = coefficient(norm, limit, eps);
-  const widest = tensors.reduce((dtype, tensor) => Math.max(dtype, tensor.dtype), 0);
-  if (!(factor > 0 && factor < 1) || widest > FLOAT64) return scale(writable, factor);
-  const areDoubles = tensors.every(({ dtype }) => dtype === FLOAT64);
+  if (!(factor > 0 && factor < 1)) return scale(writable, factor);
+  const { widest, areDoubles, elements } = allocationOf(tensors)?.traits ?? traitsOf(tensors);
+  if (widest > FLOAT64) return scale(writable, factor);
   const room = areDoubles ? roomOfDoubles(normType) : FLOAT_ROOM;
   const smallest = areDoubles ? 2 ** -1074 : 2 ** -149;
-  const elements = tensors.reduce((sum, { length }) => sum + length, 0);
   const rewrite = needsRoundingTowardZero(elements, smallest, limit, normType, room)
     ? scaleTowardZero
     : scale;
