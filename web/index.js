@@ -13,8 +13,8 @@
  * @typedef {import('./report.js').TensorReport} TensorReport
  * @typedef {import('./report.js').Nonfinite} Nonfinite
  * @typedef {import('./core/partial.js').NormAccumulatorState} NormAccumulatorState
- * @typedef {import('./monitor.js').MonitorMethod} MonitorMethod
- * @typedef {import('./monitor.js').MonitorOptions} MonitorOptions
+ * @typedef {import('./monitor/options.js').MonitorMethod} MonitorMethod
+ * @typedef {import('./monitor/options.js').MonitorOptions} MonitorOptions
  * @typedef {import('./monitor.js').MonitorStep} MonitorStep
  * @typedef {import('./monitor.js').MonitorState} MonitorState
  * @typedef {import('./core/module.js').InitSource} InitSource
