@@ -20,7 +20,7 @@ const WEB_FLOORS = [
   ],
   ['web/words/errors.js'],
   ['web/words/checks.js', 'web/core/url.js', 'web/core/embind.js'],
-  ['web/monitor/options.js'],
+  ['web/monitor/options.js', 'web/door/clip-options.js'],
   ['web/monitor.js'],
   ['web/core/source-inline.js', 'web/core/source-url.js'],
   ['web/core/module.js', 'web/door/collect.js'],

@@ -7,8 +7,8 @@
  * @typedef {import('./core/dtypes.js').GradientArray} GradientArray
  * @typedef {import('./core/dtypes.js').HalfGradient} HalfGradient
  * @typedef {import('./core/dtypes.js').NamedGradient} NamedGradient
- * @typedef {import('./clip.js').ClipOptions} ClipOptions
- * @typedef {import('./clip.js').NonfinitePolicy} NonfinitePolicy
+ * @typedef {import('./door/clip-options.js').ClipOptions} ClipOptions
+ * @typedef {import('./door/clip-options.js').NonfinitePolicy} NonfinitePolicy
  * @typedef {import('./report.js').ReportOptions} ReportOptions
  * @typedef {import('./report.js').TensorReport} TensorReport
  * @typedef {import('./report.js').Nonfinite} Nonfinite
