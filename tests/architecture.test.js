@@ -48,6 +48,9 @@ const WEB_FLOORS = [
   ['web/examples/tfjs.js'],
   ['web/demo/char-rnn.js', 'web/demo/terminal.js'],
   ['web/demo/train.js', 'web/demo/shards.js'],
+  // What the page and `npm run bench` measure by.
+  ['web/demo/measure/data.js', 'web/demo/measure/statistics.js'],
+  ['web/demo/measure/loops.js', 'web/demo/measure/reference.js'],
   // The demo page, in a browser and its workers.
   ['web/demo/page/settings.js', 'web/demo/page/dom.js', 'web/demo/page/chart.js'],
   ['web/demo/page/training.js', 'web/demo/page/contenders.js'],
@@ -165,6 +168,15 @@ describe('JavaScript', () => {
     for (const [path, imported] of ownImports) {
       if (!GENERATED.includes(imported)) assertBelow(WEB_FLOORS, path, imported);
     }
+  });
+
+  test('what ships and its demo take nothing from the tests or the tools', () => {
+    const outside = paths.flatMap((path) =>
+      importsOf(path)
+        .filter((imported) => /^(\.\.|tests|tools)\//.test(imported))
+        .map((imported) => `${path}: ${imported}`),
+    );
+    assert.deepEqual(outside, []);
   });
 
   test('the library imports no package, not even of Node.js; only its demo and its examples import it by name', () => {

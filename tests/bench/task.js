@@ -1,11 +1,11 @@
 // tests/bench/task.js: what a contender is asked to do with its gradients, over and over, and what shows that it
 // was done.
 
-import { referenceNorm } from './reference.js';
+import { referenceNorm } from '../../web/demo/measure/reference.js';
 
-/** @typedef {import('./data.js').Tensor} Tensor */
+/** @typedef {import('../../web/demo/measure/data.js').Tensor} Tensor */
 
-/** What is asked of a contender. @typedef {{ task: Task, dtype: import('./data.js').Dtype, normType: number }} Work */
+/** What is asked of a contender. @typedef {{ task: Task, dtype: import('../../web/demo/measure/data.js').Dtype, normType: number }} Work */
 
 /** Takes the tensors in whatever form suits it best. @typedef {(tensors: Tensor[], work: Work) => Promise<Job>} Prepare */
 
