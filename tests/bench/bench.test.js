@@ -219,7 +219,7 @@ for (const [name, clip] of Object.entries({ plainClip, unrolledClip })) {
   });
 }
 
-test('plainReport: norm, maximum and counts of each tensor', () => {
+test('plainReport: the norm, and the health of each tensor', () => {
   const { norm, rows } = plainReport([Float32Array.of(3, 0, -4, -0), Float32Array.of(12)]);
   assert.equal(norm, 13);
   assert.deepEqual(rows[0], {

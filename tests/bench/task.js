@@ -15,7 +15,7 @@ import { referenceNorm } from '../../web/demo/measure/reference.js';
  * - 'norm'        the norm is measured.
  * - 'clip'        the norm is measured and the gradients are scaled in place, in every run.
  * - 'keep'        the same call, but the norm is below the limit: there is nothing to scale.
- * - 'report'      the norm, extremes and counts of each tensor are measured.
+ * - 'report'      the norm and the health of each tensor are measured.
  * - 'accumulate'  the norm is measured tensor by tensor, as if they came one by one.
  * @typedef {'norm' | 'clip' | 'keep' | 'report' | 'accumulate'} Task
  */

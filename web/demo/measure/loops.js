@@ -178,7 +178,7 @@ export function unrolledClip(tensors, maxNorm) {
 }
 
 /**
- * What gradReport tells of a tensor: what its 2-norm, mean and share are made of, its maximum and its counts.
+ * The health of a tensor, as gradReport tells it: what its 2-norm, mean and share are made of.
  * @param {Tensor} tensor
  */
 function inspect(tensor) {
