@@ -87,7 +87,7 @@ export class NormAccumulator {
     const own = other instanceof NormAccumulator ? other : NormAccumulator.fromJSON(other.toJSON());
     const p = this._normType;
     checkNumber('other.normType', own._normType, (q) => q === p, `${p}, as here`);
-    mergeInto(own._state, this._normType, this._state);
+    mergeInto(own._state, this._state);
     return this;
   }
 
