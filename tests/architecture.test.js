@@ -30,7 +30,7 @@ const WEB_FLOORS = [
   ['web/door/collect.js', 'web/door/clip-options.js'],
   ['web/door/aliases.js', 'web/door/template.js'],
   ['web/norm.js', 'web/clip.js', 'web/report.js', 'web/accumulator.js', 'web/alloc.js'],
-  ['web/api.js'],
+  ['web/api.js', 'web/home.js'],
   ['web/index.js', 'web/slim.js'],
   // The GPU path meets the CPU path in the verbs, and shares only pure files with it.
   ['web/webgpu/constants.js', 'web/webgpu/types.js', 'web/webgpu/faults.js'],
