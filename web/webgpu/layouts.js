@@ -68,18 +68,22 @@ const PARAMETER_FIELDS = /** @type {const} */ ({
   maxNormExponent: 'i32',
   epsMantissa: 'u32',
   epsExponent: 'i32',
-  // A sum of the numbers in web/webgpu/powers.js.
+  // A sum of the numbers in web/webgpu/constants.js.
   policy: 'u32',
   // p = upper + lower; the upper has few bits, so that its product with a whole number is exact.
   power: 'f32',
   powerUpper: 'f32',
   powerLower: 'f32',
-  // clipValue in the bits of float32, float16 and bfloat16.
+  // clipValue in the bits of each element type, by its code.
   limits: 'vec4<u32>',
   // The number of the step, and three unused.
   step: 'vec4<u32>',
 });
 
 /** The parameters of a step. A row of the table of binade k is ceil(p k), and p k - ceil(p k) as the bits of a float. */
-export const PARAMETERS = layout('Parameters', PARAMETER_FIELDS, `  table: array<vec4<u32>, ${BINADES / 2}>,\n`);
+export const PARAMETERS = layout(
+  'Parameters',
+  PARAMETER_FIELDS,
+  `  table: array<vec4<u32>, ${BINADES / 2}>,\n`,
+);
 export const PARAMETER_BYTES = 4 * (PARAMETERS.words + 2 * BINADES);
