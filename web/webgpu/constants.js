@@ -18,11 +18,6 @@ export const GATHERED_BYTES = 4 * JOB_ELEMENTS;
 /** Workgroups that rewrite, each job after job: enough to fill a GPU, few enough to cost nothing when nothing is clipped. */
 export const REWRITE_WORKGROUPS = 2048;
 
-/** The element types that buffers can hold; the numbers are those in a job. */
-export const JOB_FLOAT32 = 0;
-export const JOB_FLOAT16 = 1;
-export const JOB_BFLOAT16 = 2;
-
 /** Partials that a workgroup merges, sixteen an invocation; more need two levels. */
 export const MERGE_PARTIALS = 2048;
 
@@ -35,15 +30,15 @@ export const TOTAL_SHIFT = 40;
 /** Words from one total to the next: whole vectors. */
 export const TOTAL_STRIDE = 12;
 
+/** The bits of Infinity. */
+export const FLOAT_INFINITY = 0x7f800000;
+
 /** Flags in the result buffer. */
 export const FLAG_NAN = 1;
 export const FLAG_INFINITY = 2;
 export const FLAG_CLIPPED = 4;
 
-/**
- * What rewriting does, as the result says: nothing, multiply, fill with +0, NaN or zeros of the old signs, or multiply and round
- * toward zero.
- */
+/** What rewriting does, as the result says: nothing, multiply, fill with +0, NaN or zeros of the old signs, or multiply down. */
 export const MODE_KEEP = 0;
 export const MODE_SCALE = 1;
 export const MODE_ZERO = 2;
@@ -51,8 +46,12 @@ export const MODE_NAN = 3;
 export const MODE_SIGNED_ZERO = 4;
 export const MODE_SCALE_DOWN = 5;
 
-/** Bits of the NaN that 'propagate' writes, by element type. */
-export const QUIET_NAN = [0x7fc00000, 0x7e00, 0x7fc0];
+/** The policy among the parameters is a sum of these. */
+export const POLICY_UNLIMITED = 1;
+export const POLICY_SKIP = 2;
+export const POLICY_ZERO = 4;
+export const POLICY_ROOM = 8;
+export const POLICY_TOWARD_ZERO = 16;
 
 /** Flags of WebGPU, which are globals in browsers but not in Node.js. */
 export const MAP_READ = 0x1;

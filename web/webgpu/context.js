@@ -6,18 +6,15 @@ import { COPY_DST, STAGE_COMPUTE, STORAGE } from './constants.js';
  * @typedef {import('./types.js').GpuDevice} GpuDevice
  * @typedef {import('./types.js').GpuBindGroupLayout} GpuBindGroupLayout
  * @typedef {import('./types.js').GpuComputePipeline} GpuComputePipeline
+ * @typedef {import('./types.js').GpuBufferBinding} GpuBufferBinding
  * @typedef {import('./jobs.js').Limits} Limits
  */
 
 /** @typedef {'storage' | 'read-only-storage' | 'uniform'} BindingKind */
 
 /**
- * A shader, and the kinds of the bindings of each of its groups.
- * @typedef {object} Kernel
- * @property {string} name     tells it from others
- * @property {string} entryPoint
- * @property {BindingKind[][]} groups
- * @property {() => string} code
+ * A shader, by a name that no other has, and the kinds of the bindings of each of its groups.
+ * @typedef {{ name: string, groups: BindingKind[][], code: () => string }} Kernel
  */
 
 /** More bindings than this make shaders long. */
@@ -40,7 +37,7 @@ export function contextOf(device) {
 export class Context {
   /** @type {Map<string, GpuComputePipeline>} */
   #pipelines = new Map();
-  /** Those that are on their way. @type {Map<string, Promise<void>>} */
+  /** Those that are on their way. @type {Map<string, Promise<GpuComputePipeline | null>>} */
   #compilations = new Map();
   /** @type {Map<string, GpuBindGroupLayout>} */
   #layouts = new Map();
@@ -51,7 +48,6 @@ export class Context {
   constructor(device) {
     this.device = device;
     this.limits = limitsOf(device);
-    this.hasSubgroups = device.features.has('subgroups');
     /** Bound where a dispatch has fewer tensors than bindings; each its own part, as those that are written must. */
     this.placeholder = device.createBuffer({
       label: 'gradnorm placeholder',
@@ -75,8 +71,8 @@ export class Context {
   }
 
   /**
+   * Compiles now, unless it is done already.
    * @param {Kernel} kernel
-   * @returns {GpuComputePipeline}  compiled now, unless it was already
    */
   pipeline(kernel) {
     let pipeline = this.#pipelines.get(kernel.name);
@@ -88,31 +84,22 @@ export class Context {
   }
 
   /**
-   * Compiles in the background.
+   * Compiles in the background. Never rejects: what is wrong with a pipeline, whoever needs it is told.
    * @param {Kernel} kernel
-   * @returns {Promise<void>}  never rejects: what is wrong with a pipeline, whoever needs it is told
    */
-  prepare(kernel) {
+  async prepare(kernel) {
     const { name } = kernel;
+    if (this.#pipelines.has(name)) return;
     let compilation = this.#compilations.get(name);
-    if (compilation === undefined && this.#pipelines.has(name)) return Promise.resolve();
     if (compilation === undefined) {
-      compilation = this.device
-        .createComputePipelineAsync(this.#descriptor(kernel))
-        .then((pipeline) => {
-          if (!this.#pipelines.has(name)) this.#pipelines.set(name, pipeline);
-        })
-        .catch(() => {})
-        .finally(() => this.#compilations.delete(name));
+      compilation = this.device.createComputePipelineAsync(this.#descriptor(kernel)).catch(() => null);
       this.#compilations.set(name, compilation);
     }
-    return compilation;
+    const pipeline = await compilation;
+    if (pipeline !== null && !this.#pipelines.has(name)) this.#pipelines.set(name, pipeline);
   }
 
-  /**
-   * @param {BindingKind[]} kinds
-   * @returns {GpuBindGroupLayout}
-   */
+  /** @param {BindingKind[]} kinds */
   layout(kinds) {
     const name = kinds.join();
     let layout = this.#layouts.get(name);
@@ -131,7 +118,7 @@ export class Context {
   /**
    * @param {string} label
    * @param {BindingKind[]} kinds
-   * @param {import('./types.js').GpuBufferBinding[]} resources
+   * @param {GpuBufferBinding[]} resources
    */
   bindGroup(label, kinds, resources) {
     const entries = resources.map((resource, binding) => ({ binding, resource }));
@@ -139,13 +126,13 @@ export class Context {
   }
 
   /** @param {Kernel} kernel */
-  #descriptor({ name, entryPoint, groups, code }) {
+  #descriptor({ name, groups, code }) {
     const label = `gradnorm ${name}`;
     const bindGroupLayouts = groups.map((kinds) => this.layout(kinds));
     return {
       label,
       layout: this.device.createPipelineLayout({ label, bindGroupLayouts }),
-      compute: { module: this.device.createShaderModule({ label, code: code() }), entryPoint },
+      compute: { module: this.device.createShaderModule({ label, code: code() }), entryPoint: 'main' },
     };
   }
 }
@@ -154,7 +141,7 @@ export class Context {
  * @param {GpuDevice} device
  * @returns {Limits}
  */
-function limitsOf({ limits }) {
+function limitsOf({ limits, features }) {
   const alignment = Math.max(limits.minStorageBufferOffsetAlignment, limits.minUniformBufferOffsetAlignment);
   return {
     // One storage buffer is the table of jobs.
@@ -162,5 +149,6 @@ function limitsOf({ limits }) {
     bindingBytes: limits.maxStorageBufferBindingSize,
     workgroups: limits.maxComputeWorkgroupsPerDimension,
     alignment,
+    hasSubgroups: features.has('subgroups'),
   };
 }

@@ -1,6 +1,7 @@
 // web/webgpu/jobs.js: cuts tensors into jobs, and packs jobs into dispatches that bind as few buffers as they can.
 // Pure: ranges of bytes in, tables of words out.
-import { JOB_BFLOAT16, JOB_FLOAT16, JOB_FLOAT32, JOB_ELEMENTS } from './constants.js';
+import { BYTE_SHIFTS, FLOAT32, isHalf } from '../core/dtypes.js';
+import { JOB_ELEMENTS } from './constants.js';
 
 /** @typedef {import('./types.js').GpuBuffer} GpuBuffer */
 
@@ -8,141 +9,113 @@ import { JOB_BFLOAT16, JOB_FLOAT16, JOB_FLOAT32, JOB_ELEMENTS } from './constant
  * Elements in a buffer.
  * @typedef {object} Range
  * @property {GpuBuffer} buffer
- * @property {number} dtype    as in web/webgpu/constants.js
+ * @property {number} dtype    the code of their type
  * @property {number} offset   in bytes, a multiple of the element's size
  * @property {number} length   in elements
  */
 
 /**
- * What the device can bind and start.
- * @typedef {object} Limits
- * @property {number} slots         tensors' bindings of a dispatch
- * @property {number} bindingBytes
- * @property {number} workgroups    of a dispatch
- * @property {number} alignment     of the offset of a binding
+ * What the device can: bindings of tensors of a dispatch, their bytes and alignment; workgroups; subgroups.
+ * @typedef {{ slots: number, bindingBytes: number, alignment: number, workgroups: number, hasSubgroups: boolean }} Limits
  */
 
 /**
  * Elements of a range that one workgroup takes.
  * @typedef {object} Job
- * @property {number} number     among all, in the order of the ranges
+ * @property {number} number  among all, in the order of the ranges
  * @property {Range} range
  * @property {number} firstElement  in its range
- * @property {number} begin      in bytes, of whole words
+ * @property {number} begin   in bytes, of whole words
  * @property {number} end
- * @property {number} start      elements, counted from begin, of which the first (0 or 1) and the one behind the last
+ * @property {number} start   elements, counted from begin, of which the first (0 or 1) and the one behind the last
  * @property {number} stop
- * @property {boolean} isWhole   whether it is 4096 float32 that begin at a multiple of 16 bytes
+ * @property {boolean} isWhole  whether it is 4096 float32 that begin at a multiple of 16 bytes
  */
 
 /**
- * What a kernel has to be made for.
- * @typedef {object} DispatchKind
- * @property {number} slots       bindings of tensors
- * @property {boolean} isWhole    whether all of its jobs are
- * @property {boolean} hasHalves  whether some may be of halves
+ * What a kernel has to be made for: bindings of tensors, whether all jobs are whole, whether some may be of halves; subgroups.
+ * @typedef {{ slots: number, isWhole: boolean, hasHalves: boolean, hasSubgroups: boolean }} DispatchKind
  */
 
 /**
- * @typedef {object} Schedule
- * @property {Job[]} jobs
- * @property {Dispatch[]} dispatches  those of whole jobs, then those of others
+ * The whole words that the elements lie in, in bytes.
+ * @param {Range} range
  */
-
-/** @param {number} dtype */
-export function bytesPerElement(dtype) {
-  return dtype === JOB_FLOAT32 ? 4 : 2;
-}
-
-/**
- * The whole words that some bytes of a buffer lie in.
- * @param {number} offset
- * @param {number} bytes
- * @returns {{ begin: number, end: number }}  in bytes
- */
-export function wordsAround(offset, bytes) {
+export function wordsAround({ offset, dtype, length }) {
+  const bytes = length * 2 ** BYTE_SHIFTS[dtype];
   return { begin: offset - (offset % 4), end: Math.ceil((offset + bytes) / 4) * 4 };
 }
-
-/** The names of element types and their numbers. */
-export const DTYPES = new Map([
-  ['float32', JOB_FLOAT32],
-  ['float16', JOB_FLOAT16],
-  ['bfloat16', JOB_BFLOAT16],
-]);
 
 /**
  * Jobs are cut at multiples of 4096 elements of a range, so that they do not depend on the device. In a range of halves that
  * starts in the middle of a word, the half before it counts too.
  * @param {readonly Range[]} ranges  none empty
- * @param {Limits} limits
- * @param {boolean} writable  then a dispatch has one binding for each buffer, and no two ranges of one dispatch share
- *   a word; at the cost of further dispatches
- * @returns {Schedule}
+ * @returns {Job[]}
  */
-export function schedule(ranges, limits, writable) {
+export function jobsOf(ranges) {
   /** @type {Job[]} */
   const jobs = [];
-  for (const range of ranges) cut(range, jobs);
-  const whole = jobs.filter(({ isWhole }) => isWhole);
-  const others = jobs.filter(({ isWhole }) => !isWhole);
-  return { jobs, dispatches: [whole, others].flatMap((list) => pack(list, limits, writable)) };
-}
-
-/**
- * For one buffer there is no choosing between bindings, which matters on devices that run every branch.
- * @param {readonly Job[]} jobs  all whole, or none
- * @param {Limits} limits
- * @returns {DispatchKind}
- */
-function kindOf(jobs, limits) {
-  const isOneBuffer = jobs.every(({ range }) => range.buffer === jobs[0].range.buffer);
-  return {
-    slots: isOneBuffer ? 1 : limits.slots,
-    isWhole: jobs.every(({ isWhole }) => isWhole),
-    hasHalves: jobs.some(({ range }) => range.dtype !== JOB_FLOAT32),
-  };
-}
-
-/**
- * @param {Range} range
- * @param {Job[]} jobs  to which its jobs are added
- */
-function cut(range, jobs) {
-  const bytes = bytesPerElement(range.dtype);
-  const start = (range.offset % 4) / bytes;
-  const end = start + range.length;
-  for (let first = 0; first < end; first += JOB_ELEMENTS) {
-    const stop = Math.min(end - first, JOB_ELEMENTS);
-    const begin = range.offset - (range.offset % 4) + first * bytes;
-    jobs.push({
-      number: jobs.length,
-      range,
-      firstElement: first === 0 ? 0 : first - start,
-      begin,
-      end: begin + Math.ceil((stop * bytes) / 4) * 4,
-      start: first === 0 ? start : 0,
-      stop,
-      isWhole: range.dtype === JOB_FLOAT32 && stop === JOB_ELEMENTS && begin % 16 === 0,
-    });
+  for (const range of ranges) {
+    const bytes = 2 ** BYTE_SHIFTS[range.dtype];
+    const lead = (range.offset % 4) / bytes;
+    const elements = lead + range.length;
+    for (let first = 0; first < elements; first += JOB_ELEMENTS) {
+      const start = first === 0 ? lead : 0;
+      const stop = Math.min(elements - first, JOB_ELEMENTS);
+      const begin = range.offset - (range.offset % 4) + first * bytes;
+      jobs.push({
+        number: jobs.length,
+        range,
+        firstElement: first + start - lead,
+        begin,
+        end: begin + Math.ceil((stop * bytes) / 4) * 4,
+        start,
+        stop,
+        isWhole: range.dtype === FLOAT32 && stop === JOB_ELEMENTS && begin % 16 === 0,
+      });
+    }
   }
+  return jobs;
 }
 
 /**
  * @param {readonly Job[]} jobs
  * @param {Limits} limits
- * @param {boolean} writable
- * @returns {Dispatch[]}
+ * @returns {Map<DispatchKind, Job[]>}  whole jobs, and others
  */
-function pack(jobs, limits, writable) {
+export function byKind(jobs, { slots, hasSubgroups }) {
+  /** @type {Map<DispatchKind, Job[]>} */
+  const lists = new Map();
+  for (const isWhole of [true, false]) {
+    const own = jobs.filter((job) => job.isWhole === isWhole);
+    if (own.length === 0) continue;
+    // For one buffer there is no choosing between bindings, which matters on devices that run every branch.
+    const isOneBuffer = own.every(({ range }) => range.buffer === own[0].range.buffer);
+    const hasHalves = own.some(({ range }) => isHalf(range.dtype));
+    lists.set({ slots: isOneBuffer ? 1 : slots, isWhole, hasHalves, hasSubgroups }, own);
+  }
+  return lists;
+}
+
+/**
+ * @param {readonly Job[]} jobs
+ * @param {Limits} limits
+ * @param {boolean} writable  then a dispatch has one binding for each buffer, and no two ranges of one dispatch share
+ *   a word; at the cost of further dispatches
+ * @returns {Dispatch[]}  those of whole jobs, then those of others
+ */
+export function schedule(jobs, limits, writable) {
   /** @type {Dispatch[]} */
   const dispatches = [];
-  const kind = kindOf(jobs, limits);
-  for (const job of jobs) {
-    if (dispatches.at(-1)?.add(job) === true) continue;
-    const dispatch = new Dispatch(kind, limits, writable);
-    dispatch.add(job);
+  for (const [kind, own] of byKind(jobs, limits)) {
+    let dispatch = new Dispatch(kind, limits, writable);
     dispatches.push(dispatch);
+    for (const job of own) {
+      if (dispatch.add(job)) continue;
+      dispatch = new Dispatch(kind, limits, writable);
+      dispatches.push(dispatch);
+      dispatch.add(job);
+    }
   }
   return dispatches;
 }
@@ -223,55 +196,34 @@ export class Dispatch {
 }
 
 /**
- * How many jobs a range is cut into.
- * @param {Range} range
- */
-export function jobsOf({ dtype, offset, length }) {
-  return length === 0 ? 0 : Math.ceil(((offset % 4) / bytesPerElement(dtype) + length) / JOB_ELEMENTS);
-}
-
-/**
  * What to rewrite: ranges of one buffer that are the same are one, and those of one type that touch become one, so
  * that no word belongs to two jobs.
- * @param {readonly Range[]} ranges
- * @param {(first: number, second: number) => Error} overlap  for ranges that share only a part of their bytes
- * @returns {Range[]}
+ * @template {Range} T
+ * @param {readonly T[]} ranges
+ * @param {(first: T, second: T) => Error} overlap  for ranges that share only a part of their bytes, in the order of reading
+ * @returns {T[]}
  */
 export function rangesToWrite(ranges, overlap) {
-  /** @type {Map<GpuBuffer, number[]>} */
-  const groups = new Map();
-  ranges.forEach(({ buffer }, index) => {
-    const group = groups.get(buffer);
-    if (group === undefined) groups.set(buffer, [index]);
-    else group.push(index);
-  });
-  return [...groups.values()].flatMap((group) => joined(ranges, group, overlap));
-}
-
-/**
- * @param {readonly Range[]} ranges
- * @param {number[]} group  of one buffer, in the order of reading
- * @param {(first: number, second: number) => Error} overlap
- * @returns {Range[]}
- */
-function joined(ranges, group, overlap) {
-  const order = [...group].sort((a, b) => ranges[a].offset - ranges[b].offset); // stable
-  /** @type {Range[]} */
-  const result = [];
-  let previous = -1;
-  for (const index of order) {
-    const range = ranges[index];
-    const last = previous < 0 ? null : ranges[previous];
-    const lastEnd = last === null ? 0 : last.offset + last.length * bytesPerElement(last.dtype);
-    if (last !== null && range.offset < lastEnd) {
-      const same = range.offset === last.offset && range.length === last.length && range.dtype === last.dtype;
-      if (!same) throw overlap(Math.min(previous, index), Math.max(previous, index));
-      continue;
+  const buffers = [...new Set(ranges.map(({ buffer }) => buffer))];
+  const order = new Map(buffers.map((buffer, i) => [buffer, i]));
+  const orderOf = (/** @type {T} */ { buffer }) => /** @type {number} */ (order.get(buffer));
+  const sorted = [...ranges].sort((a, b) => orderOf(a) - orderOf(b) || a.offset - b.offset); // stable
+  /** @type {T[]} */
+  const spans = [];
+  /** @type {T | null} */
+  let last = null;
+  for (const range of sorted) {
+    const isBeside = last !== null && range.buffer === last.buffer;
+    const lastEnd = last === null ? 0 : last.offset + last.length * 2 ** BYTE_SHIFTS[last.dtype];
+    if (last !== null && isBeside && range.offset < lastEnd) {
+      const { offset, length, dtype } = last;
+      if (range.offset === offset && range.length === length && range.dtype === dtype) continue;
+      throw ranges.indexOf(last) < ranges.indexOf(range) ? overlap(last, range) : overlap(range, last);
     }
-    const span = result[result.length - 1];
-    if (last !== null && range.offset === lastEnd && range.dtype === last.dtype) span.length += range.length;
-    else result.push({ ...range });
-    previous = index;
+    const touches = isBeside && range.offset === lastEnd && range.dtype === last?.dtype;
+    if (touches) spans[spans.length - 1].length += range.length;
+    else spans.push({ ...range });
+    last = range;
   }
-  return result;
+  return spans;
 }

@@ -7,93 +7,64 @@ import { reduceShader } from './shaders/reduce.js';
 import { rewriteShader } from './shaders/rewrite.js';
 
 /**
- * @typedef {import('./context.js').Context} Context
  * @typedef {import('./context.js').Kernel} Kernel
  * @typedef {import('./context.js').BindingKind} BindingKind
  * @typedef {import('./jobs.js').DispatchKind} DispatchKind
  * @typedef {import('./shaders/sums.js').ReduceKind} ReduceKind
  */
 
-/** Bindings of the group of a result or of parameters. @type {BindingKind[]} */
+/** The bindings of a result that is read, or of parameters. @type {BindingKind[]} */
 export const UNIFORM_GROUP = ['uniform'];
-/** Bindings of what is merged, and of what is decided. @type {BindingKind[]} */
-export const MERGE_GROUP = ['uniform', 'read-only-storage', 'storage'];
-/** @type {BindingKind[]} */
+/** Of a result that is written. @type {BindingKind[]} */
 export const RESULT_GROUP = ['storage'];
+/** @type {BindingKind[]} */
+export const MERGE_GROUP = ['uniform', 'read-only-storage', 'storage'];
 
 /**
- * The bindings of a dispatch of jobs: itself, the table, the tensors.
- * @param {'reduce' | 'rewrite'} verb
- * @param {number} slots
- * @returns {BindingKind[]}
+ * Of a dispatch of jobs: itself, the table, the tensors.
+ * @type {(verb: 'reduce' | 'rewrite', slots: number) => BindingKind[]}
  */
 export function jobGroup(verb, slots) {
-  const [table, tensor] = /** @type {BindingKind[]} */ (
-    verb === 'reduce' ? ['storage', 'read-only-storage'] : ['read-only-storage', 'storage']
-  );
-  return ['uniform', table, ...Array(slots).fill(tensor)];
+  const isReading = verb === 'reduce';
+  const tensors = Array(slots).fill(isReading ? 'read-only-storage' : 'storage');
+  return ['uniform', isReading ? 'storage' : 'read-only-storage', ...tensors];
 }
 
-/** @param {DispatchKind} kind */
+/** @type {(kind: DispatchKind) => string} */
 const nameOf = ({ slots, isWhole, hasHalves }) =>
-  `${slots}${isWhole ? ' whole' : ''}${hasHalves ? ' with halves' : ''}`;
+  `${slots}${isWhole ? ' whole' : ''}${hasHalves ? ' halves' : ''}`;
 
-/**
- * @param {ReduceKind} power
- * @param {DispatchKind} kind
- * @param {boolean} hasSubgroups  whether the device has the feature
- * @returns {Kernel}
- */
-export const reduceKernel = (power, kind, hasSubgroups) => ({
+/** @type {(power: ReduceKind, kind: DispatchKind) => Kernel} */
+export const reduceKernel = (power, kind) => ({
   name: `reduce ${power} ${nameOf(kind)}`,
-  entryPoint: 'reduce',
   groups: [jobGroup('reduce', kind.slots), ...(power === 'real' ? [UNIFORM_GROUP] : [])],
-  code: () => reduceShader(power, { ...kind, hasSubgroups }),
+  code: () => reduceShader(power, kind),
 });
 
-/**
- * For the same bind groups as reduce's, and partials of its own.
- * @param {DispatchKind} kind
- * @param {boolean} hasSubgroups
- * @returns {Kernel}
- */
-export const healthKernel = (kind, hasSubgroups) => ({
+/** For the same bind groups as reduce's, and partials of its own. @type {(kind: DispatchKind) => Kernel} */
+export const healthKernel = (kind) => ({
   name: `health ${nameOf(kind)}`,
-  entryPoint: 'inspect',
   groups: [jobGroup('reduce', kind.slots)],
-  code: () => healthShader({ ...kind, hasSubgroups }),
+  code: () => healthShader(kind),
 });
 
-/**
- * @param {'scale' | 'clamp'} verb
- * @param {DispatchKind} kind
- * @returns {Kernel}
- */
+/** @type {(verb: 'scale' | 'clamp', kind: DispatchKind) => Kernel} */
 export const rewriteKernel = (verb, kind) => ({
   name: `${verb} ${nameOf(kind)}`,
-  entryPoint: 'rewrite',
   groups: [jobGroup('rewrite', kind.slots), UNIFORM_GROUP],
   code: () => rewriteShader(verb, kind),
 });
 
-/**
- * @param {1 | 2} level
- * @returns {Kernel}
- */
+/** @type {(level: 1 | 2) => Kernel} */
 export const mergeKernel = (level) => ({
   name: `merge ${level}`,
-  entryPoint: 'mergeParts',
   groups: [MERGE_GROUP],
   code: () => mergeShader(level),
 });
 
-/**
- * @param {ReduceKind} power
- * @returns {Kernel}
- */
+/** @type {(power: ReduceKind) => Kernel} */
 export const decideKernel = (power) => ({
   name: `decide ${power}`,
-  entryPoint: 'decide',
   groups: [RESULT_GROUP, UNIFORM_GROUP],
   code: () => decideShader(power),
 });

@@ -68,13 +68,13 @@ const PARAMETER_FIELDS = /** @type {const} */ ({
   maxNormExponent: 'i32',
   epsMantissa: 'u32',
   epsExponent: 'i32',
-  // A sum of the numbers in web/webgpu/powers.js.
+  // A sum of the numbers in web/webgpu/constants.js.
   policy: 'u32',
   // p = upper + lower; the upper has few bits, so that its product with a whole number is exact.
   power: 'f32',
   powerUpper: 'f32',
   powerLower: 'f32',
-  // clipValue in the bits of float32, float16 and bfloat16.
+  // clipValue in the bits of each element type, by its code.
   limits: 'vec4<u32>',
   // The number of the step, and three unused.
   step: 'vec4<u32>',

@@ -68,6 +68,14 @@ export class Ring {
   }
 
   /**
+   * @param {Slot} slot
+   * @param {ArrayBuffer} parameters
+   */
+  writeParameters(slot, parameters) {
+    this.#context.device.queue.writeBuffer(slot.parameters, 0, parameters);
+  }
+
+  /**
    * Brings the result that was left in a slot to where it can be read.
    * @param {Slot} slot
    */

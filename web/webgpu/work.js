@@ -9,7 +9,7 @@ import {
   UNIFORM,
 } from './constants.js';
 import { Gather } from './gather.js';
-import { schedule } from './jobs.js';
+import { byKind, jobsOf, schedule } from './jobs.js';
 import {
   decideKernel,
   healthKernel,
@@ -26,18 +26,19 @@ import { RESULT } from './layouts.js';
 /**
  * @typedef {import('./types.js').GpuBuffer} GpuBuffer
  * @typedef {import('./types.js').GpuBindGroup} GpuBindGroup
- * @typedef {import('./types.js').GpuComputePipeline} GpuComputePipeline
  * @typedef {import('./types.js').GpuCommandEncoder} GpuCommandEncoder
  * @typedef {import('./types.js').GpuComputePassEncoder} GpuComputePassEncoder
  * @typedef {import('./context.js').Context} Context
+ * @typedef {import('./context.js').Kernel} Kernel
  * @typedef {import('./jobs.js').Range} Range
- * @typedef {import('./jobs.js').Schedule} Schedule
+ * @typedef {import('./jobs.js').Job} Job
  * @typedef {import('./jobs.js').DispatchKind} DispatchKind
  * @typedef {import('./shaders/sums.js').ReduceKind} ReduceKind
  */
 
-/** The table of jobs and the bind groups of a schedule. */
+/** The table of jobs, room for their partials behind it, and the bind groups of their dispatches. */
 class Jobs {
+  #context;
   #dispatches;
   /** @type {GpuBindGroup[]} */
   #groups;
@@ -46,61 +47,52 @@ class Jobs {
   /**
    * @param {Context} context
    * @param {'reduce' | 'rewrite'} verb
-   * @param {Schedule} schedule
-   * @param {number} partials  for which there is room behind the table
+   * @param {readonly Job[]} jobs
    */
-  constructor(context, verb, { jobs, dispatches }, partials) {
-    const { device, placeholder } = context;
-    const { alignment } = context.limits;
+  constructor(context, verb, jobs) {
+    const { device, limits, placeholder } = context;
+    const { alignment } = limits;
     const label = `gradnorm ${verb}`;
-    this.#dispatches = dispatches;
-    /** Every job in the order of the dispatches, then the partials in that of the jobs. */
+    this.#context = context;
+    this.#dispatches = schedule(jobs, limits, verb === 'rewrite');
     this.table = device.createBuffer({
       label,
-      size: 4 * JOB_WORDS * Math.max(1, jobs.length + partials),
+      size: 4 * JOB_WORDS * Math.max(1, 2 * jobs.length),
       usage: STORAGE | COPY_SRC,
       mappedAtCreation: true,
     });
-    new Uint32Array(this.table.getMappedRange()).set(dispatches.flatMap((dispatch) => dispatch.words()));
+    const words = this.#dispatches.flatMap((dispatch) => dispatch.words());
+    new Uint32Array(this.table.getMappedRange()).set(words);
     this.table.unmap();
     let firstEntry = 0;
-    const rows = dispatches.map(({ entries }) => {
-      const row = [firstEntry, entries.length, jobs.length];
-      firstEntry += entries.length;
-      return row;
+    const rows = this.#dispatches.map(({ entries: { length } }) => {
+      firstEntry += length;
+      return [firstEntry - length, length, jobs.length];
     });
     this.#uniforms = makeUniforms(context, `${label} dispatches`, rows);
-    this.#groups = dispatches.map(({ kind: { slots }, bindings }, i) => {
+    this.#groups = this.#dispatches.map(({ kind: { slots }, bindings }, i) => {
       const tensors = Array.from({ length: slots }, (_, slot) => {
-        if (slot >= bindings.length)
-          return { buffer: placeholder, offset: slot * alignment, size: alignment };
-        const { buffer, begin, end } = bindings[slot];
+        const { buffer, begin, end } = bindings[slot] ?? {
+          buffer: placeholder,
+          begin: slot * alignment,
+          end: (slot + 1) * alignment,
+        };
         return { buffer, offset: begin, size: end - begin };
       });
-      return context.bindGroup(`${label} ${i}`, jobGroup(verb, slots), [
-        { buffer: this.#uniforms, offset: i * alignment, size: 16 },
-        { buffer: this.table },
-        ...tensors,
-      ]);
+      const uniform = { buffer: this.#uniforms, offset: i * alignment, size: 16 };
+      const resources = [uniform, { buffer: this.table }, ...tensors];
+      return context.bindGroup(`${label} ${i}`, jobGroup(verb, slots), resources);
     });
-  }
-
-  /** @returns {DispatchKind[]}  of whole jobs, of others, or both */
-  get kinds() {
-    return [...new Set(this.#dispatches.map(({ kind }) => kind))];
   }
 
   /**
    * @param {GpuComputePassEncoder} pass
-   * @param {(kind: DispatchKind) => GpuComputePipeline} pipelineOf
+   * @param {(kind: DispatchKind) => Kernel} kernelOf
    * @param {number} [workgroups]  of a dispatch at most; a workgroup does one job if left out
    */
-  encode(pass, pipelineOf, workgroups = Infinity) {
-    /** @type {DispatchKind | null} */
-    let last = null;
+  encode(pass, kernelOf, workgroups = Infinity) {
     this.#dispatches.forEach(({ kind, entries }, i) => {
-      if (kind !== last) pass.setPipeline(pipelineOf(kind));
-      last = kind;
+      if (kind !== this.#dispatches[i - 1]?.kind) pass.setPipeline(this.#context.pipeline(kernelOf(kind)));
       pass.setBindGroup(0, this.#groups[i]);
       pass.dispatchWorkgroups(Math.min(entries.length, workgroups));
     });
@@ -114,21 +106,13 @@ class Jobs {
 
 /**
  * A uniform buffer of some words for each bind group, at offsets that can be bound.
- * @param {Context} context
- * @param {string} label
- * @param {number[][]} rows
- * @returns {GpuBuffer}
+ * @type {(context: Context, label: string, rows: number[][]) => GpuBuffer}
  */
-function makeUniforms({ device, limits }, label, rows) {
-  const stride = limits.alignment;
-  const buffer = device.createBuffer({
-    label,
-    size: Math.max(1, rows.length) * stride,
-    usage: UNIFORM,
-    mappedAtCreation: true,
-  });
+function makeUniforms({ device, limits: { alignment } }, label, rows) {
+  const size = Math.max(1, rows.length) * alignment;
+  const buffer = device.createBuffer({ label, size, usage: UNIFORM, mappedAtCreation: true });
   const words = new Uint32Array(buffer.getMappedRange());
-  rows.forEach((row, i) => words.set(row, (i * stride) / 4));
+  rows.forEach((row, i) => words.set(row, (i * alignment) / 4));
   buffer.unmap();
   return buffer;
 }
@@ -140,9 +124,8 @@ export class Measuring {
   #jobs;
   /** @type {GpuBuffer[]} */
   #buffers = [];
-  /** @type {GpuBindGroup[]} */
-  #mergeGroups = [];
-  #groupCount;
+  /** Of each level: what it merges, and in how many workgroups. @type {{ group: GpuBindGroup, workgroups: number }[]} */
+  #merges = [];
   #resultGroup;
 
   /**
@@ -153,18 +136,16 @@ export class Measuring {
   constructor(context, ranges, result) {
     this.#context = context;
     this.#gather = new Gather(context, ranges);
-    this.schedule = schedule(this.#gather.ranges, context.limits, false);
-    const { length } = this.schedule.jobs;
-    this.#jobs = new Jobs(context, 'reduce', this.schedule, length);
-    this.#groupCount = Math.max(1, Math.ceil(length / MERGE_PARTIALS));
-    this.#makeMerges(length, result);
+    this.jobs = jobsOf(this.#gather.ranges);
+    this.#jobs = new Jobs(context, 'reduce', this.jobs);
+    this.#makeMerges(this.jobs.length, result);
     this.#resultGroup = context.bindGroup('gradnorm result', RESULT_GROUP, [{ buffer: result }]);
   }
 
-  /** Where the partials are: words of a buffer. */
+  /** Where the partials are, in bytes. */
   get partials() {
-    const { length } = this.schedule.jobs;
-    return { buffer: this.#jobs.table, at: JOB_WORDS * length, words: JOB_WORDS * length };
+    const size = 4 * JOB_WORDS * this.jobs.length;
+    return { buffer: this.#jobs.table, offset: size, size };
   }
 
   /**
@@ -173,42 +154,40 @@ export class Measuring {
    */
   #makeMerges(jobCount, result) {
     const context = this.#context;
-    const isOneLevel = this.#groupCount === 1;
-    const atTotal = RESULT.at.largest;
+    const workgroups = Math.max(1, Math.ceil(jobCount / MERGE_PARTIALS));
+    const isOneLevel = workgroups === 1;
     const uniforms = makeUniforms(context, 'gradnorm merges', [
-      [jobCount, jobCount, isOneLevel ? atTotal : 0],
-      [this.#groupCount, 0, atTotal],
+      [jobCount, jobCount, isOneLevel ? RESULT.at.largest : 0],
+      [workgroups, 0, RESULT.at.largest],
     ]);
-    this.#buffers.push(uniforms);
-    const bind = (
-      /** @type {number} */ level,
-      /** @type {GpuBuffer} */ source,
-      /** @type {GpuBuffer} */ target,
-    ) => {
-      const uniform = { buffer: uniforms, offset: (level - 1) * context.limits.alignment, size: 16 };
-      const resources = [uniform, { buffer: source }, { buffer: target }];
-      this.#mergeGroups.push(context.bindGroup(`gradnorm merge ${level}`, MERGE_GROUP, resources));
-    };
-    if (isOneLevel) {
-      bind(1, this.#jobs.table, result);
-      return;
-    }
-    const size = 4 * TOTAL_STRIDE * this.#groupCount;
+    const size = 4 * TOTAL_STRIDE * workgroups;
     const totals = context.device.createBuffer({ label: 'gradnorm totals', size, usage: STORAGE });
-    this.#buffers.push(totals);
-    bind(1, this.#jobs.table, totals);
-    bind(2, totals, result);
+    this.#buffers = [uniforms, totals];
+    const { table } = this.#jobs;
+    const levels = isOneLevel ? [[table, result]] : [[table, totals], [totals, result]]; // prettier-ignore
+    this.#merges = levels.map(([source, target], i) => {
+      const uniform = { buffer: uniforms, offset: i * context.limits.alignment, size: 16 };
+      const resources = [uniform, { buffer: source }, { buffer: target }];
+      const group = context.bindGroup(`gradnorm merge ${i + 1}`, MERGE_GROUP, resources);
+      return { group, workgroups: i === 0 ? workgroups : 1 };
+    });
   }
 
   /**
-   * Compiles in the background what a norm needs, and the decision about it.
+   * Compiles in the background what a step needs that measures these ranges and scales them.
    * @param {ReduceKind} power
+   * @param {readonly Range[]} ranges
    * @returns {Promise<unknown>}
    */
-  prepare(power) {
-    const reduce = this.#jobs.kinds.map((kind) => reduceKernel(power, kind, this.#context.hasSubgroups));
-    const merge = this.#mergeGroups.map((_, i) => mergeKernel(i === 0 ? 1 : 2));
-    const kernels = [...reduce, ...merge, decideKernel(power)];
+  prepare(power, ranges) {
+    const { limits } = this.#context;
+    const kindsOf = (/** @type {readonly Job[]} */ jobs) => [...byKind(jobs, limits).keys()];
+    const kernels = [
+      ...kindsOf(this.jobs).map((kind) => reduceKernel(power, kind)),
+      ...this.#merges.map((_, i) => mergeKernel(i === 0 ? 1 : 2)),
+      decideKernel(power),
+      ...kindsOf(jobsOf(ranges)).map((kind) => rewriteKernel('scale', kind)),
+    ];
     return Promise.all(kernels.map((kernel) => this.#context.prepare(kernel)));
   }
 
@@ -226,13 +205,12 @@ export class Measuring {
    * @param {GpuBindGroup} parameterGroup
    */
   encode(pass, power, parameterGroup) {
-    const context = this.#context;
     if (power === 'real') pass.setBindGroup(1, parameterGroup);
-    this.#jobs.encode(pass, (kind) => context.pipeline(reduceKernel(power, kind, context.hasSubgroups)));
-    this.#mergeGroups.forEach((group, i) => {
-      pass.setPipeline(context.pipeline(mergeKernel(i === 0 ? 1 : 2)));
+    this.#jobs.encode(pass, (kind) => reduceKernel(power, kind));
+    this.#merges.forEach(({ group, workgroups }, i) => {
+      pass.setPipeline(this.#context.pipeline(mergeKernel(i === 0 ? 1 : 2)));
       pass.setBindGroup(0, group);
-      pass.dispatchWorkgroups(i === 0 ? this.#groupCount : 1);
+      pass.dispatchWorkgroups(workgroups);
     });
   }
 
@@ -241,8 +219,7 @@ export class Measuring {
    * @param {GpuComputePassEncoder} pass
    */
   encodeHealth(pass) {
-    const context = this.#context;
-    this.#jobs.encode(pass, (kind) => context.pipeline(healthKernel(kind, context.hasSubgroups)));
+    this.#jobs.encode(pass, healthKernel);
   }
 
   /**
@@ -267,7 +244,6 @@ export class Measuring {
 
 /** Rewrites the tensors in place. */
 export class Rewriting {
-  #context;
   #jobs;
   #resultGroup;
 
@@ -277,14 +253,17 @@ export class Rewriting {
    * @param {GpuBuffer} result
    */
   constructor(context, ranges, result) {
-    this.#context = context;
-    this.#jobs = new Jobs(context, 'rewrite', schedule(ranges, context.limits, true), 0);
+    this.#jobs = new Jobs(context, 'rewrite', jobsOf(ranges));
     this.#resultGroup = context.bindGroup('gradnorm result', UNIFORM_GROUP, [{ buffer: result }]);
   }
 
-  /** @param {GpuComputePassEncoder} pass */
+  /**
+   * As the result says.
+   * @param {GpuComputePassEncoder} pass
+   */
   encodeScale(pass) {
-    this.#encode(pass, 'scale', this.#resultGroup);
+    pass.setBindGroup(1, this.#resultGroup);
+    this.#jobs.encode(pass, (kind) => rewriteKernel('scale', kind), REWRITE_WORKGROUPS);
   }
 
   /**
@@ -292,19 +271,8 @@ export class Rewriting {
    * @param {GpuBindGroup} parameterGroup
    */
   encodeClamp(pass, parameterGroup) {
-    this.#encode(pass, 'clamp', parameterGroup);
-  }
-
-  /**
-   * @param {GpuComputePassEncoder} pass
-   * @param {'scale' | 'clamp'} verb
-   * @param {GpuBindGroup} group
-   */
-  #encode(pass, verb, group) {
-    pass.setBindGroup(1, group);
-    const pipelineOf = (/** @type {DispatchKind} */ kind) =>
-      this.#context.pipeline(rewriteKernel(verb, kind));
-    this.#jobs.encode(pass, pipelineOf, REWRITE_WORKGROUPS);
+    pass.setBindGroup(1, parameterGroup);
+    this.#jobs.encode(pass, (kind) => rewriteKernel('clamp', kind), REWRITE_WORKGROUPS);
   }
 
   destroy() {

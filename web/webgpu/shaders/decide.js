@@ -10,6 +10,11 @@ import {
   MODE_SCALE_DOWN,
   MODE_SIGNED_ZERO,
   MODE_ZERO,
+  POLICY_ROOM,
+  POLICY_SKIP,
+  POLICY_TOWARD_ZERO,
+  POLICY_UNLIMITED,
+  POLICY_ZERO,
   TOTAL_SHIFT,
 } from '../constants.js';
 import { RESULT } from '../layouts.js';
@@ -158,18 +163,18 @@ fn finish(flags: u32, norm: u32, coefficient: u32, mode: u32, factor: Number) {
 }
 
 @compute @workgroup_size(1)
-fn decide() {
+fn main() {
   let one = 0x3f800000u;
   let nothing = Number(0u, 0);
-  let isUnlimited = (parameters.policy & 1u) != 0u;
+  let isUnlimited = (parameters.policy & ${POLICY_UNLIMITED}u) != 0u;
   let largest = result.largest;
   if (largest >= 0x7f800000u) {
     let isNaN = largest > 0x7f800000u;
     let flags = select(${FLAG_INFINITY}u, ${FLAG_NAN}u, isNaN);
     let norm = select(0x7f800000u, 0x7fc00000u, isNaN);
-    if ((parameters.policy & 2u) != 0u) {
+    if ((parameters.policy & ${POLICY_SKIP}u) != 0u) {
       finish(flags, norm, one, ${MODE_KEEP}u, nothing);
-    } else if ((parameters.policy & 4u) != 0u) {
+    } else if ((parameters.policy & ${POLICY_ZERO}u) != 0u) {
       finish(flags | ${FLAG_CLIPPED}u, norm, 0u, ${MODE_ZERO}u, nothing);
     } else if (isUnlimited) {
       finish(flags, norm, one, ${MODE_KEEP}u, nothing);
@@ -196,9 +201,9 @@ fn decide() {
   // most; for real p 2^-18 + 4e-6 + 2^-24.
   var eps = Number(parameters.epsMantissa, parameters.epsExponent);
   let room = Number(norm.m, norm.e - ${kind === 'real' ? 16 : 21});
-  if ((parameters.policy & 8u) != 0u && isLarger(room, eps)) { eps = room; }
+  if ((parameters.policy & ${POLICY_ROOM}u) != 0u && isLarger(room, eps)) { eps = room; }
   let factor = quotientRoundedDown(maxNorm, sumRoundedUp(norm, eps));
-  let mode = select(${MODE_SCALE}u, ${MODE_SCALE_DOWN}u, (parameters.policy & 16u) != 0u);
+  let mode = select(${MODE_SCALE}u, ${MODE_SCALE_DOWN}u, (parameters.policy & ${POLICY_TOWARD_ZERO}u) != 0u);
   finish(${FLAG_CLIPPED}u, floatBits(norm), floatBits(factor), mode, factor);
 }
 `;

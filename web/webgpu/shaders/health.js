@@ -15,10 +15,11 @@ import { chunkShader, jobShader } from './wgsl.js';
  *     word 3   how many infinite | position of the first that is not finite << 13 | what it is << 26:
  *              0 nothing, 1 NaN, 2 Infinity, 3 -Infinity
  *
- * @param {{ slots: number, isWhole: boolean, hasHalves: boolean, hasSubgroups: boolean }} options
+ * @param {import('../jobs.js').DispatchKind} options
  * @returns {string}
  */
-export function healthShader({ hasSubgroups, ...options }) {
+export function healthShader(options) {
+  const { hasSubgroups } = options;
   return `
 ${hasSubgroups ? 'enable subgroups;' : ''}
 ${jobShader({ ...options, access: 'read' })}
@@ -32,22 +33,20 @@ var<workgroup> sumHigh: atomic<u32>;
 var<workgroup> sumLow: atomic<u32>;
 
 @compute @workgroup_size(${THREADS})
-fn inspect(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let job = jobAt(group.x);
-  let one = vec4<u32>(1u);
-  let none = vec4<u32>(0u);
-  var all = none;
-  var counts = none;
-  var infinite = none;
+  var all = NONE;
+  var counts = NONE;
+  var infinite = NONE;
   var offender = 0u;
   for (var chunk = thread; 4u * chunk < job.end; chunk += THREADS) {
     let x = chunkOf(job, chunk);
     let magnitude = x & MAGNITUDE;
     let isInfinite = magnitude == vec4<u32>(INFINITY);
     let isNan = magnitude > vec4<u32>(INFINITY);
-    counts += select(none, one, magnitude == none) + select(none, one << vec4<u32>(16u), isNan);
-    infinite += select(none, one, isInfinite);
-    all = max(all, select(magnitude, none, isInfinite | isNan));
+    counts += select(NONE, ONE, magnitude == NONE) + select(NONE, ONE << vec4<u32>(16u), isNan);
+    infinite += select(NONE, ONE, isInfinite);
+    all = max(all, select(magnitude, NONE, isInfinite | isNan));
     for (var i = 0u; i < 4u && any(isInfinite | isNan); i++) {
       if (magnitude[i] < INFINITY) { continue; }
       // The first has the largest of these: the complement of its position before what it is.
@@ -68,7 +67,7 @@ fn inspect(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
   var sum: Sum;
   for (var chunk = thread; 4u * chunk < job.end; chunk += THREADS) {
     let x = chunkOf(job, chunk);
-    let finite = select(x, none, (x & MAGNITUDE) >= vec4<u32>(INFINITY));
+    let finite = select(x, NONE, (x & MAGNITUDE) >= vec4<u32>(INFINITY));
     addPowers(&sum, select(finite, lifted(finite), scaling.isSmall), scaling);
   }
   let units = unitsOf(sum);

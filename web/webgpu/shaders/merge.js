@@ -64,7 +64,7 @@ fn sumOf(a: vec4<u32>, b: vec4<u32>) -> vec4<u32> {
 }
 
 @compute @workgroup_size(${THREADS})
-fn mergeParts(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let begin = group.x * ${MERGE_PARTIALS}u;
   let end = ${level === 1 ? `min(merge.count, begin + ${MERGE_PARTIALS}u)` : 'merge.count'};
   var largest = 0u;

@@ -12,10 +12,11 @@ import { chunkShader, jobShader, repeat, switchOver } from './wgsl.js';
  *
  * Whole jobs are held in registers between the two passes, maximum and sum; others, and what is rare, are read twice.
  * @param {ReduceKind} kind
- * @param {{ slots: number, isWhole: boolean, hasHalves: boolean, hasSubgroups: boolean }} options
+ * @param {import('../jobs.js').DispatchKind} options
  * @returns {string}
  */
-export function reduceShader(kind, { hasSubgroups, ...options }) {
+export function reduceShader(kind, options) {
+  const { hasSubgroups } = options;
   const isSum = kind !== 'maximum';
   return `
 ${hasSubgroups ? 'enable subgroups;' : ''}
@@ -28,7 +29,7 @@ var<workgroup> sumLow: atomic<u32>;
 ${isSum ? sumShader(kind) : ''}
 
 @compute @workgroup_size(${THREADS})
-fn reduce(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let job = jobAt(group.x);
   ${options.isWhole ? largestOfWhole(options.slots) : LARGEST_OF_CHUNKS}
   let own = max(max(all.x, all.y), max(all.z, all.w));
@@ -50,22 +51,18 @@ fn reduce(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
 }
 
 const LARGEST_OF_CHUNKS = `
-  var all = vec4<u32>(0u);
+  var all = NONE;
   for (var chunk = thread; 4u * chunk < job.end; chunk += THREADS) {
     all = max(all, chunkOf(job, chunk) & MAGNITUDE);
   }`;
 
 /** @param {number} slots */
-function largestOfWhole(slots) {
-  const load = (/** @type {string} */ tensor) =>
-    repeat(CHUNKS_PER_THREAD, (k) => `x${k} = ${tensor}[at + ${k * THREADS}u];`);
-  return `
+const largestOfWhole = (slots) => `
   let at = (job.word >> 2u) + thread;
   ${repeat(CHUNKS_PER_THREAD, (k) => `var x${k}: vec4<u32>;`)}
-  ${switchOver(slots, load)}
+  ${switchOver(slots, (tensor) => repeat(CHUNKS_PER_THREAD, (k) => `x${k} = ${tensor}[at + ${k * THREADS}u];`))}
   var all = x0 & MAGNITUDE;
   ${repeat(CHUNKS_PER_THREAD - 1, (k) => `all = max(all, x${k + 1} & MAGNITUDE);`)}`;
-}
 
 /**
  * Every invocation's value into a variable of the workgroup.

@@ -1,7 +1,8 @@
 // web/webgpu/shaders/wgsl.js: WGSL that several shaders share, as text. WGSL lets an implementation reassociate, fuse, flush
 // subnormals, round either way and assume that NaN and Infinity do not occur, so elements are taken apart and put together
 // as integers; floating point is only computed with where it is exact, or where a last bit more or less is within the bound.
-import { THREADS } from '../constants.js';
+import { BFLOAT16 } from '../../core/dtypes.js';
+import { FLOAT_INFINITY, THREADS } from '../constants.js';
 import { DISPATCH, PARAMETERS as STEP } from '../layouts.js';
 
 /**
@@ -20,101 +21,90 @@ export function repeat(count, line) {
  */
 export function switchOver(slots, body) {
   if (slots === 1) return body('tensor0');
-  return `switch job.slot {
-    ${repeat(slots, (slot) => `case ${slot}u${slot === slots - 1 ? ', default' : ''}: { ${body(`tensor${slot}`)} }`)}
-  }`;
+  const label = (/** @type {number} */ slot) => (slot === slots - 1 ? 'default' : `case ${slot}u`);
+  return `switch job.slot {\n${repeat(slots, (slot) => `${label(slot)}: { ${body(`tensor${slot}`)} }`)}\n}`;
 }
 
 /**
- * The bindings of a shader whose workgroups take a job each, and how four elements of one are read: a chunk. The elements of a
- * job are counted from the word of the buffer in which they begin; those that it has are from start up to end.
- *
- * Jobs that are whole are 4096 float32 that begin at a multiple of 16 bytes: their bindings hold vectors.
- * @param {object} options
- * @param {number} options.slots      bindings of tensors
- * @param {boolean} options.isWhole   whether all jobs are whole
- * @param {boolean} options.hasHalves
- * @param {'read' | 'read_write'} options.access  to the tensors; the table of jobs gets the other
+ * The bindings of a shader whose workgroups take a job each. The elements of a job are counted from the word of the buffer in
+ * which they begin; those that it has are from start up to end. The bindings of whole jobs, see web/webgpu/jobs.js, hold
+ * vectors of four elements.
+ * @param {import('../jobs.js').DispatchKind & { access: 'read' | 'read_write' }} options  the table of jobs gets the other
  */
 export function jobShader({ slots, isWhole, hasHalves, access }) {
-  const element = isWhole ? 'vec4<u32>' : 'u32';
+  const unit = isWhole ? 'vec4<u32>' : 'u32';
+  const isWritten = access === 'read_write';
   return `
 ${DISPATCH.wgsl}
 @group(0) @binding(0) var<uniform> dispatch: Dispatch;
-@group(0) @binding(1) var<storage, ${access === 'read' ? 'read_write' : 'read'}> work: array<vec4<u32>>;
-${repeat(slots, (slot) => `@group(0) @binding(${slot + 2}) var<storage, ${access}> tensor${slot}: array<${element}>;`)}
+@group(0) @binding(1) var<storage, ${isWritten ? 'read' : 'read_write'}> work: array<vec4<u32>>;
+${repeat(slots, (slot) => `@group(0) @binding(${slot + 2}) var<storage, ${access}> tensor${slot}: array<${unit}>;`)}
 
 const THREADS = ${THREADS}u;
 const MAGNITUDE = vec4<u32>(0x7fffffffu);
-const INFINITY = 0x7f800000u;
+const INFINITY = ${FLOAT_INFINITY}u;
+const NONE = vec4<u32>(0u);
+const ONE = vec4<u32>(1u);
 
 struct Job { slot: u32, dtype: u32, start: u32, end: u32, word: u32, number: u32 }
+
 fn jobAt(index: u32) -> Job {
   let entry = work[dispatch.firstEntry + index];
   return Job(entry.x & 0xffu, (entry.x >> 8u) & 0xffu, (entry.x >> 16u) & 1u, entry.z, entry.y, entry.w);
 }
-${isWhole ? '' : POSITIONS}
+fn load(job: Job, at: u32) -> ${unit} {
+  var value: ${unit};
+  ${switchOver(slots, (tensor) => `value = ${tensor}[at];`)}
+  return value;
+}
+${isWritten ? `fn store(job: Job, at: u32, value: ${unit}) {\n  ${switchOver(slots, (tensor) => `${tensor}[at] = value;`)}\n}` : ''}
 ${hasHalves ? WIDEN_HALVES : ''}
 `;
 }
 
-// Where the elements of a chunk are.
-const POSITIONS = `
-fn positionsIn(chunk: u32) -> vec4<u32> {
-  return vec4<u32>(4u * chunk) + vec4<u32>(0u, 1u, 2u, 3u);
+/**
+ * fn chunkOf: the bits of four elements of a job, widened to float32; 0 where the job has none.
+ * @param {import('../jobs.js').DispatchKind} kind
+ */
+export function chunkShader({ isWhole, hasHalves }) {
+  if (isWhole) return WHOLE_CHUNK;
+  return `
+fn chunkOf(job: Job, chunk: u32) -> vec4<u32> {
+  let position = vec4<u32>(4u * chunk) + vec4<u32>(0u, 1u, 2u, 3u);
+  let at = vec4<u32>(job.word) + ${hasHalves ? 'select(position, position >> ONE, vec4<bool>(job.dtype != 0u))' : 'position'};
+  var elements = vec4<u32>(load(job, at.x), load(job, at.y), load(job, at.z), load(job, at.w));
+  ${hasHalves ? HALVES_OF_WORDS : ''}
+  return select(NONE, elements, (position >= vec4<u32>(job.start)) & (position < vec4<u32>(job.end)));
+}`;
 }
-fn isIn(job: Job, positions: vec4<u32>) -> vec4<bool> {
-  return (positions >= vec4<u32>(job.start)) & (positions < vec4<u32>(job.end));
+
+const WHOLE_CHUNK = `
+fn chunkOf(job: Job, chunk: u32) -> vec4<u32> {
+  return load(job, (job.word >> 2u) + chunk);
+}`;
+
+const HALVES_OF_WORDS = `if (job.dtype != 0u) {
+    let halves = elements >> vec4<u32>(0u, 16u, 0u, 16u);
+    elements = widenHalves(halves & vec4<u32>(0xffffu), job.dtype);
+  }`;
+
+/** The bits of halves to those of the same float32. Subnormal halves become normal floats: the conversion is exact. */
+const WIDEN_HALVES = `
+fn widenHalves(halves: vec4<u32>, dtype: u32) -> vec4<u32> {
+  if (dtype == ${BFLOAT16}u) { return halves << vec4<u32>(16u); }
+  let rest = halves & vec4<u32>(0x7fffu);
+  let shifted = rest << vec4<u32>(13u);
+  let normal = select(shifted + vec4<u32>(0x38000000u), shifted + vec4<u32>(0x70000000u), rest >= vec4<u32>(0x7c00u));
+  let converted = bitcast<vec4<u32>>(vec4<f32>(rest)) - vec4<u32>(24u << 23u);
+  let small = select(converted, NONE, rest == NONE);
+  return ((halves & vec4<u32>(0x8000u)) << vec4<u32>(16u)) | select(normal, small, rest < vec4<u32>(0x400u));
 }
 `;
-
-/**
- * fn chunkOf: the bits of a chunk's elements, widened to float32; 0 where the job has none.
- * @param {Pick<Parameters<typeof jobShader>[0], 'slots' | 'isWhole' | 'hasHalves'>} options
- */
-export function chunkShader({ slots, isWhole, hasHalves }) {
-  if (isWhole) {
-    return `
-fn chunkOf(job: Job, chunk: u32) -> vec4<u32> {
-  ${switchOver(slots, (tensor) => `return ${tensor}[(job.word >> 2u) + chunk];`)}
-}`;
-  }
-  return `
-fn wordsOf(job: Job, at: vec4<u32>) -> vec4<u32> {
-  ${switchOver(slots, (tensor) => `return vec4<u32>(${tensor}[at.x], ${tensor}[at.y], ${tensor}[at.z], ${tensor}[at.w]);`)}
-}
-fn chunkOf(job: Job, chunk: u32) -> vec4<u32> {
-  let positions = positionsIn(chunk);
-  ${
-    hasHalves
-      ? `let isHalf = select(0u, 1u, job.dtype != 0u);
-  var elements = wordsOf(job, vec4<u32>(job.word) + (positions >> vec4<u32>(isHalf)));
-  if (isHalf == 1u) {
-    elements = widenHalves((elements >> vec4<u32>(0u, 16u, 0u, 16u)) & vec4<u32>(0xffffu), job.dtype == 2u);
-  }`
-      : 'let elements = wordsOf(job, vec4<u32>(job.word) + positions);'
-  }
-  return select(vec4<u32>(0u), elements, isIn(job, positions));
-}`;
-}
 
 /** The parameters of a step: a uniform buffer. */
 export const PARAMETERS = `
 ${STEP.wgsl}
 @group(1) @binding(0) var<uniform> parameters: Parameters;
-`;
-
-/** The bits of halves to those of the same float32. Subnormal halves become normal floats: the conversion is exact. */
-const WIDEN_HALVES = `
-fn widenHalves(halves: vec4<u32>, isBFloat: bool) -> vec4<u32> {
-  if (isBFloat) { return halves << vec4<u32>(16u); }
-  let rest = halves & vec4<u32>(0x7fffu);
-  let shifted = rest << vec4<u32>(13u);
-  let normal = select(shifted + vec4<u32>(0x38000000u), shifted + vec4<u32>(0x70000000u), rest >= vec4<u32>(0x7c00u));
-  let converted = bitcast<vec4<u32>>(vec4<f32>(rest)) - vec4<u32>(24u << 23u);
-  let small = select(converted, vec4<u32>(0u), rest == vec4<u32>(0u));
-  return ((halves & vec4<u32>(0x8000u)) << vec4<u32>(16u)) | select(normal, small, rest < vec4<u32>(0x400u));
-}
 `;
 
 /**
