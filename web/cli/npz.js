@@ -1,0 +1,83 @@
+// web/cli/npz.js: a .npz file, a zip archive of .npy files, as numpy.savez and numpy.savez_compressed write it.
+import { checkNpySize, NPY_OPENING_BYTES, npyHeaderLengths, parseNpyHeader } from './npy.js';
+import { bytesOfEntry, entriesOf } from './zip.js';
+import { InputError } from './words.js';
+
+/**
+ * @typedef {import('./file.js').InputFile} InputFile
+ * @typedef {import('./tensor.js').StoredTensor} StoredTensor
+ * @typedef {import('./zip.js').ZipEntry} ZipEntry
+ */
+
+/**
+ * @param {InputFile} file
+ * @returns {Promise<StoredTensor[]>}
+ */
+export async function tensorsOfNpz(file) {
+  const tensors = [];
+  for (const entry of entriesOf(file)) tensors.push(await tensorOf(file, entry));
+  return tensors;
+}
+
+/**
+ * @param {InputFile} file
+ * @param {ZipEntry} entry
+ * @returns {Promise<StoredTensor>}
+ */
+async function tensorOf(file, entry) {
+  if (!entry.name.endsWith('.npy')) {
+    throw new InputError(
+      `${entry.place} is no .npy file; expected an archive of these, as numpy.savez writes it`,
+    );
+  }
+  const opening = await firstBytes(file, entry, NPY_OPENING_BYTES);
+  const { textStart, dataStart } = npyHeaderLengths(opening, entry.place);
+  const header = (await firstBytes(file, entry, dataStart)).subarray(textStart);
+  const described = parseNpyHeader(header, entry.place);
+  checkNpySize(entry.place, entry.size - dataStart, described.elements * described.type.bytes);
+  return { ...described, name: entry.name.slice(0, -'.npy'.length), read: readEntry(file, entry, dataStart) };
+}
+
+/**
+ * @param {InputFile} file
+ * @param {ZipEntry} entry
+ * @param {number} length
+ * @returns {Promise<Buffer>}  fewer, where there are fewer
+ */
+async function firstBytes(file, entry, length) {
+  const pieces = [];
+  let count = 0;
+  for await (const piece of bytesOfEntry(file, entry)) {
+    pieces.push(piece);
+    count += piece.length;
+    if (count >= length) break;
+  }
+  return Buffer.concat(pieces).subarray(0, length);
+}
+
+/**
+ * @param {InputFile} file
+ * @param {ZipEntry} entry
+ * @param {number} skipped  bytes of the header
+ * @returns {StoredTensor['read']}
+ */
+function readEntry(file, entry, skipped) {
+  return async function* (buffer) {
+    let left = skipped;
+    let filled = 0;
+    for await (const piece of bytesOfEntry(file, entry)) {
+      let rest = piece.subarray(Math.min(left, piece.length));
+      left -= piece.length - rest.length;
+      while (rest.length > 0) {
+        const count = Math.min(rest.length, buffer.length - filled);
+        buffer.set(rest.subarray(0, count), filled);
+        rest = rest.subarray(count);
+        filled += count;
+        if (filled < buffer.length) break;
+        yield filled;
+        filled = 0;
+      }
+    }
+    if (filled > 0) yield filled;
+  };
+}
