@@ -18,12 +18,13 @@ const WEB_FLOORS = [
   ],
   ['web/words/errors.js'],
   ['web/words/checks.js', 'web/monitor.js', 'web/core/url.js', 'web/core/embind.js'],
-  ['web/core/source-inline.js', 'web/core/source-url.js'],
   ['web/core/module.js', 'web/door/collect.js'],
+  ['web/core/source-inline.js', 'web/core/source-url.js'],
   ['web/core/staging.js', 'web/door/aliases.js'],
   ['web/core/reduce.js', 'web/core/inspect.js', 'web/core/rewrite.js'],
   ['web/norm.js', 'web/clip.js', 'web/report.js', 'web/accumulator.js'],
-  ['web/index.js'],
+  ['web/api.js'],
+  ['web/index.js', 'web/slim.js'],
   // The command.
   ['web/cli/words.js', 'web/cli/element-types.js', 'web/cli/progress.js', 'web/cli/watch.js'],
   ['web/cli/file.js', 'web/cli/tally.js', 'web/cli/options.js'],
@@ -32,7 +33,7 @@ const WEB_FLOORS = [
   ['web/cli/npz.js'],
   ['web/cli/formats.js'],
   ['web/cli/gradnorm.js'],
-  // The GPU path meets the CPU path in the entry point, and shares only pure files with it.
+  // The GPU path meets the CPU path in the verbs, and shares only pure files with it.
   ['web/webgpu/constants.js', 'web/webgpu/types.js', 'web/webgpu/faults.js'],
   ['web/webgpu/wgsl.js', 'web/webgpu/jobs.js', 'web/webgpu/totals.js'],
   ['web/webgpu/reduce-shader.js', 'web/webgpu/merge-shader.js', 'web/webgpu/tensors.js'],
@@ -180,7 +181,7 @@ describe('JavaScript', () => {
     assert.deepEqual(importsOf('web/demo/char-rnn.js'), []);
   });
 
-  test('only the loader and its sources know what the build writes', () => {
+  test('only the source that is part of the JavaScript knows what the build writes', () => {
     const who = paths.filter((path) => importsOf(path).some((imported) => GENERATED.includes(imported)));
     assert.deepEqual(who, ['web/core/source-inline.js']);
   });
@@ -190,7 +191,7 @@ describe('JavaScript', () => {
     assert.deepEqual(who, ['web/words/typed-array.js', 'web/core/staging.js', 'web/core/rewrite.js']);
   });
 
-  test('the GPU path knows of the CPU path its entry point and pure files, so that its bundle has no second core', () => {
+  test('the GPU path knows of the CPU path its verbs and pure files', () => {
     const pure = [
       'words/checks',
       'door/collect',
@@ -207,7 +208,7 @@ describe('JavaScript', () => {
         .importedFiles.map(({ fileName }) => posix.join(posix.dirname(path), fileName)),
     );
     const others = new Set(outside.filter((path) => !path.startsWith('web/webgpu/')));
-    assert.deepEqual([...others].sort(), [...pure, 'web/index.js'].sort());
+    assert.deepEqual([...others].sort(), [...pure, 'web/api.js', 'web/core/source-inline.js'].sort());
     assert.ok(
       pure.every((path) => importsOf(path).every((imported) => !/core.(module|reduce)/.test(imported))),
     );

@@ -7,6 +7,7 @@ import { join, sep } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { transform } from 'esbuild';
 import ts from 'typescript';
+import { modules } from '../tools/build.js';
 import { ROOT } from './support.js';
 
 /** @type {any} */
@@ -42,7 +43,7 @@ describe('syntax', () => {
     );
   });
 
-  for (const name of ['gradnorm.js', 'slim.js', 'webgpu.js']) {
+  for (const name of ['gradnorm.js', ...modules()]) {
     test(`the oldest engines read dist/${name} as it is`, async () => {
       const code = readFileSync(join(ROOT, 'dist', name), 'utf8');
       const [lowered, kept] = await Promise.all(
@@ -86,9 +87,7 @@ function builtinsOf(files) {
   const host = ts.createCompilerHost(options);
   const { readFile } = host;
   host.readFile = (path) => files?.[path] ?? readFile(path);
-  const roots = ['web/index.js', 'web/core/source-url.js', 'web/webgpu/index.js'].map((path) =>
-    join(ROOT, path),
-  );
+  const roots = ['web/index.js', 'web/slim.js', 'web/webgpu/index.js'].map((path) => join(ROOT, path));
   const program = ts.createProgram(Object.keys(files ?? {}).concat(files ? [] : roots), options, host);
   const checker = program.getTypeChecker();
   /** @type {Set<string>} */

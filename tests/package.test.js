@@ -1,6 +1,7 @@
 // tests/package.test.js: what npm publishes: packed, installed into an empty project and used from there.
 
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import {
   copyFileSync,
   existsSync,
@@ -12,9 +13,11 @@ import {
 } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { before, describe, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { brotliCompressSync } from 'node:zlib';
 import { build } from 'esbuild';
-import { readStamp } from '../tools/build.js';
+import { modules, readStamp } from '../tools/build.js';
 import { runNpm } from '../tools/steps.js';
 import { makeTemporaryFolder, ROOT, runNode } from './support.js';
 
@@ -26,66 +29,21 @@ const budget = (/** @type {number} */ bytes, version = compiler) =>
 const MAX_ENTRY_BROTLI_BYTES = budget(20_500);
 const MAX_WASM_BYTES = budget(24_000);
 
-/** Everything in the tarball: the entries, the module, the declarations that they reach, and the papers. */
+/** The modules that have no types of their own: the entries, whose types are those of web/api.js. */
+const UNTYPED = ['core/source-url.js', 'index.js', 'slim.js'];
+
+/** The command, which nobody imports, and which alone may use Node.js. */
+const isOfCommand = (/** @type {string} */ path) => path.startsWith('cli/');
+
+/** Everything in the tarball: the modules of web/, their WebAssembly, the declarations, one bundle, and the papers. */
 const FILES = [
-  'CHANGELOG.md',
-  'LICENSE',
-  'README.md',
-  'dist/gradnorm.js',
-  'dist/gradnorm.wasm',
-  'dist/slim.js',
-  'dist/types/web/accumulator.d.ts',
-  'dist/types/web/clip.d.ts',
-  'dist/types/web/core/dtypes.d.ts',
-  'dist/types/web/core/embind.d.ts',
-  'dist/types/web/core/inspect.d.ts',
-  'dist/types/web/core/module.d.ts',
-  'dist/types/web/core/partial.d.ts',
-  'dist/types/web/core/reduce.d.ts',
-  'dist/types/web/core/rewrite.d.ts',
-  'dist/types/web/core/room.d.ts',
-  'dist/types/web/core/source-inline.d.ts',
-  'dist/types/web/core/staging.d.ts',
-  'dist/types/web/core/url.d.ts',
-  'dist/types/web/door/aliases.d.ts',
-  'dist/types/web/door/collect.d.ts',
-  'dist/types/web/index.d.ts',
-  'dist/types/web/monitor.d.ts',
-  'dist/types/web/norm.d.ts',
-  'dist/types/web/report.d.ts',
-  'dist/types/web/webgpu/arguments.d.ts',
-  'dist/types/web/webgpu/clip-shaders.d.ts',
-  'dist/types/web/webgpu/constants.d.ts',
-  'dist/types/web/webgpu/context.d.ts',
-  'dist/types/web/webgpu/failures.d.ts',
-  'dist/types/web/webgpu/faults.d.ts',
-  'dist/types/web/webgpu/gather.d.ts',
-  'dist/types/web/webgpu/gpu-grad-norm.d.ts',
-  'dist/types/web/webgpu/health-shader.d.ts',
-  'dist/types/web/webgpu/index.d.ts',
-  'dist/types/web/webgpu/jobs.d.ts',
-  'dist/types/web/webgpu/merge-shader.d.ts',
-  'dist/types/web/webgpu/plan.d.ts',
-  'dist/types/web/webgpu/powers.d.ts',
-  'dist/types/web/webgpu/read-back.d.ts',
-  'dist/types/web/webgpu/reduce-shader.d.ts',
-  'dist/types/web/webgpu/ring.d.ts',
-  'dist/types/web/webgpu/summaries.d.ts',
-  'dist/types/web/webgpu/tensors.d.ts',
-  'dist/types/web/webgpu/totals.d.ts',
-  'dist/types/web/webgpu/types.d.ts',
-  'dist/types/web/webgpu/upload.d.ts',
-  'dist/types/web/webgpu/wgsl.d.ts',
-  'dist/types/web/webgpu/work.d.ts',
-  'dist/types/web/words/checks.d.ts',
-  'dist/types/web/words/errors.d.ts',
-  'dist/types/web/words/text.d.ts',
-  'dist/types/web/words/typed-array.d.ts',
-  'dist/webgpu.js',
-  'package.json',
-  'slim/package.json',
-  'webgpu/package.json',
-];
+  ...['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json', 'slim/package.json', 'webgpu/package.json'],
+  ...['dist/gradnorm.js', 'dist/gradnorm.wasm', 'dist/wasm-hex.js'],
+  ...modules().map((path) => `dist/${path}`),
+  ...modules()
+    .filter((path) => !UNTYPED.includes(path) && !isOfCommand(path))
+    .map((path) => `dist/types/web/${path.replace('.js', '.d.ts')}`),
+].sort();
 
 const project = join(realpathSync(makeTemporaryFolder()), 'project');
 const installed = join(project, 'node_modules', 'gradnorm');
@@ -184,9 +142,9 @@ describe('the tarball', () => {
   });
 
   test('holds modules with no trace of CommonJS or Node.js', () => {
-    for (const file of ['gradnorm.js', 'slim.js']) {
+    for (const file of ['gradnorm.js', ...modules().filter((path) => !isOfCommand(path))]) {
       const text = readFileSync(join(installed, 'dist', file), 'utf8');
-      assert.doesNotMatch(text, /^import\b|\brequire\s*\(|\bmodule\.exports\b|\bimport\s*\(\s*['"]node:/m);
+      assert.doesNotMatch(text, /\brequire\s*\(|\bmodule\.exports\b|\b(import|from)\s*\(?\s*['"](?!\.)/m);
       assert.ok(!text.includes(ROOT), 'a path of the machine that built it');
     }
     assert.match(
@@ -195,18 +153,75 @@ describe('the tarball', () => {
     );
   });
 
-  test('the GPU path imports the default entry and has no second module', () => {
-    const text = readFileSync(join(installed, 'dist', 'webgpu.js'), 'utf8');
-    assert.deepEqual(
-      text.match(/^import .*$/gm)?.map((line) => line.replace(/^import .* from /, '')),
-      ["'./gradnorm.js';"],
+  test('the command runs under its name where the package is installed', async () => {
+    const file = join(project, 'gradient.npy');
+    const header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }\n";
+    const length = Buffer.of(header.length, 0);
+    const elements = Buffer.from(Float32Array.of(3, 4).buffer);
+    writeFileSync(
+      file,
+      Buffer.concat([Buffer.from('\x93NUMPY\x01\x00', 'latin1'), length, Buffer.from(header), elements]),
     );
-    assert.doesNotMatch(text, /0061736d/);
+    const command = join(project, 'node_modules', '.bin', 'gradnorm');
+    const { stdout } = await promisify(execFile)(command, [file], { shell: process.platform === 'win32' });
+    assert.match(stdout, /^2-norm 5\.000 of 2 elements in 1 tensor\n/);
+    const version = await promisify(execFile)(command, ['--version'], {
+      shell: process.platform === 'win32',
+    });
+    assert.equal(version.stdout, `${manifest().version}\n`);
+  });
+
+  test('what a page without a bundler loads, and unpkg and jsdelivr hand out, imports nothing and is all of the default entry', async () => {
+    const { unpkg, jsdelivr } = manifest();
+    assert.deepEqual([unpkg, jsdelivr], ['./dist/gradnorm.js', './dist/gradnorm.js']);
+    assert.doesNotMatch(readFileSync(join(installed, unpkg), 'utf8'), /^import\b/m);
+    const namesOf = (/** @type {string} */ file) => import(pathToFileURL(join(installed, 'dist', file)).href);
+    assert.deepEqual(Object.keys(await namesOf('gradnorm.js')), Object.keys(await namesOf('index.js')));
+  });
+
+  test('the entries share one core, in whatever combination', async () => {
+    const program = `
+      const [a, b, { GpuGradNorm }] = await Promise.all(ORDER.map((name) => import(name)));
+      const [slim, gradnorm] = ORDER[0] === 'gradnorm' ? [b, a] : [a, b];
+      for (const name of Object.keys(gradnorm)) if (slim[name] !== gradnorm[name]) console.log(name);
+      console.log(Object.keys(slim).length === Object.keys(gradnorm).length, typeof GpuGradNorm);
+      const Instance = WebAssembly.Instance;
+      let instances = 0;
+      WebAssembly.Instance = new Proxy(Instance, { construct: (...all) => (++instances, Reflect.construct(...all)) });
+      // No file is read where one of the entries has the module in it.
+      process.getBuiltinModule('node:fs').readFileSync = () => { throw new Error('read'); };
+      console.log(slim.gradNorm([Float32Array.of(3, 4)]), gradnorm.gradNorm([Float32Array.of(3, 4)]), instances);`;
+    for (const order of [
+      ['gradnorm', 'gradnorm/slim', 'gradnorm/webgpu'],
+      ['gradnorm/slim', 'gradnorm', 'gradnorm/webgpu'],
+    ])
+      assert.equal(
+        await runInProject('module', program.replaceAll('ORDER', JSON.stringify(order))),
+        'true function\n5 5 1',
+      );
+  });
+
+  test('no line of code of one module stands in another: what gradnorm and gradnorm/webgpu share is there once', () => {
+    const where = new Map();
+    for (const file of modules()) {
+      const code = readFileSync(join(installed, 'dist', file), 'utf8').replace(
+        /^(import|export {)[^;]*;|\/\*[^]*?\*\/|\/\/.*/gm,
+        '',
+      );
+      for (const line of new Set(code.split('\n').map((text) => text.trim())))
+        if (line.length > 60) where.set(line, [...(where.get(line) ?? []), file]);
+    }
+    assert.ok(where.size > 300, 'the lines are not seen');
+    assert.deepEqual(
+      [...where].filter(([, files]) => files.length > 1),
+      [],
+    );
   });
 
   test('has the same module inlined and beside', async () => {
     const wasm = readFileSync(join(installed, 'dist', 'gradnorm.wasm'));
-    assert.ok(readFileSync(join(installed, 'dist', 'gradnorm.js'), 'utf8').includes(wasm.toString('hex')));
+    for (const file of ['gradnorm.js', 'wasm-hex.js'])
+      assert.ok(readFileSync(join(installed, 'dist', file), 'utf8').includes(wasm.toString('hex')));
   });
 });
 
@@ -477,7 +492,7 @@ describe('bundled', () => {
   test('Rollup drops no guard', async () => {
     const { rollup } = await import('@rollup/wasm-node');
     const entry = join(project, 'revoked-rollup.mjs');
-    writeFileSync(entry, REVOKED.replace("'gradnorm'", "'./node_modules/gradnorm/dist/gradnorm.js'"));
+    writeFileSync(entry, REVOKED.replace("'gradnorm'", "'./node_modules/gradnorm/dist/index.js'"));
     const bundled = await rollup({ input: entry, treeshake: 'smallest' });
     const file = join(output, 'rollup.mjs');
     await bundled.write({ file, format: 'es' });
@@ -535,7 +550,7 @@ describe('bundled', () => {
   test('gradnorm/slim as a module without a place, such as a data: or blob: URL: init of bytes works', async () => {
     const program = `
       import { readFileSync } from 'node:fs';
-      const code = readFileSync(${JSON.stringify(join(installed, 'dist', 'slim.js'))});
+      const code = readFileSync(${JSON.stringify(await esbuild('slim-one.mjs', "export * from 'gradnorm/slim';", { format: 'esm' }))});
       const { gradNorm, init } = await import('data:text/javascript;base64,' + code.toString('base64'));
       await init().catch(({ message }) => console.log(message));
       await init(readFileSync(${JSON.stringify(join(installed, 'dist', 'gradnorm.wasm'))}));

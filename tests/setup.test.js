@@ -21,7 +21,8 @@ import { makeTemporaryFolder, ROOT, runNode } from './support.js';
 const MODULE = join(ROOT, 'dist', 'gradnorm.wasm');
 const NO_STEP = '» dist/ is built\n';
 const ALL_STEPS =
-  '» building the WebAssembly module\n» bundling the JavaScript\n» writing the type declarations\n' + NO_STEP;
+  '» building the WebAssembly module\n» gathering the JavaScript\n» writing the type declarations\n' +
+  NO_STEP;
 
 /**
  * A copy of what the build reads, with compilers that only pretend and hand out the module of the repository, so that no
@@ -63,7 +64,7 @@ function installPackages(folder) {
     join(packages, 'typescript', 'bin', 'tsc'),
     `const { mkdirSync, writeFileSync } = require('node:fs');
     for (const name of ['build', 'web/webgpu']) mkdirSync('dist/types/' + name, { recursive: true });
-    writeFileSync('dist/types/web/index.d.ts', '');`,
+    writeFileSync('dist/types/web/api.d.ts', '');`,
   );
   writeFileSync(join(packages, '.package-lock.json'), '{}'); // newer than the lock: installed
 }
@@ -114,7 +115,7 @@ test('a build with nothing changed does nothing, one with a changed source build
   const folder = copyOfTheTree();
   const bundle = join(folder, 'dist', 'gradnorm.js');
   assert.equal(build(folder), ALL_STEPS);
-  assert.ok(existsSync(join(folder, 'dist', 'types', 'web', 'index.d.ts')));
+  assert.ok(existsSync(join(folder, 'dist', 'types', 'web', 'api.d.ts')));
   const before = statSync(bundle).mtimeMs;
   assert.equal(build(folder), NO_STEP);
   assert.equal(statSync(bundle).mtimeMs, before);

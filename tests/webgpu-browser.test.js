@@ -22,8 +22,8 @@ const REPLACEMENTS = new Map([
   ['node:test', join(HOST, 'node-test.js')],
   ['node:assert/strict', join(HOST, 'node-assert.js')],
   ['./adapter.js', join(HOST, 'adapter.js')],
-  ['gradnorm', join(ROOT, 'dist', 'gradnorm.js')],
-  ['gradnorm/webgpu', join(ROOT, 'dist', 'webgpu.js')],
+  ['gradnorm', join(ROOT, 'dist', 'index.js')],
+  ['gradnorm/webgpu', join(ROOT, 'dist', 'webgpu', 'index.js')],
 ]);
 
 /** @returns {Promise<string>}  a script that runs the suites and posts each outcome, then 'done' */

@@ -1,8 +1,16 @@
-// tools/build.js: from sources to dist/. The WebAssembly module by CMake, the bundles by Rollup, the type
-// declarations by tsc. Does nothing when the inputs are those of the last build.
+// tools/build.js: from sources to dist/. The WebAssembly module by CMake, the modules as they are, one bundle of them by Rollup,
+// the type declarations by tsc. Does nothing when the inputs are those of the last build.
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, sep } from 'node:path';
 import { checkModule } from './check-module.js';
 import { findProgram, npmTool, outputOf, ROOT, runQuietly, say, StepError } from './steps.js';
 
@@ -17,8 +25,17 @@ export const INPUTS = [
   'tsconfig.json',
   'web',
 ];
-const OUTPUTS = ['gradnorm.js', 'gradnorm.wasm', 'slim.js', 'webgpu.js', 'types/web/index.d.ts'];
+const OUTPUTS = [
+  'gradnorm.js',
+  'gradnorm.wasm',
+  'index.js',
+  'slim.js',
+  'webgpu/index.js',
+  'types/web/api.d.ts',
+];
 const STAMP = join(ROOT, 'build', 'stamp');
+/** The module as JavaScript. */
+const HEX = join('build', 'wasm-hex.js');
 
 /** @returns {boolean}  whether dist/ was built from what is here now, by the compiler that is here now if there is one */
 export function isBuilt() {
@@ -46,7 +63,8 @@ export async function build() {
   const compiler = emscriptenVersion();
   if (compiler === null) throw new StepError('emcc --version says no version');
   buildWasm(compiler);
-  say('bundling the JavaScript');
+  say('gathering the JavaScript');
+  copyModules();
   await bundle();
   say('writing the type declarations');
   writeDeclarations();
@@ -88,7 +106,7 @@ function buildWasm(compiler) {
   checkModule(wasm, compiler);
   writeFileSync(join(ROOT, 'dist', 'gradnorm.wasm'), wasm);
   writeFileSync(
-    join(ROOT, 'build', 'wasm-hex.js'),
+    join(ROOT, HEX),
     `// Written by tools/build.js: gradnorm.wasm.\nexport const hex =\n  '${wasm.toString('hex')}';\n`,
   );
 }
@@ -114,37 +132,36 @@ function emscriptenVersion() {
   }
 }
 
+/** What ships is what one reads in web/, but for the programs that only use it. */
+function copyModules() {
+  for (const path of modules()) {
+    const to = join(ROOT, 'dist', path);
+    mkdirSync(dirname(to), { recursive: true });
+    const text = readFileSync(join(ROOT, 'web', path), 'utf8');
+    writeFileSync(to, text.replace("'../../build/wasm-hex.js'", "'../wasm-hex.js'"));
+  }
+  copyFileSync(join(ROOT, HEX), join(ROOT, 'dist', 'wasm-hex.js'));
+}
+
+/** @returns {string[]}  the modules of the package, below web/ */
+export function modules() {
+  return readdirSync(join(ROOT, 'web'), { recursive: true, encoding: 'utf8' })
+    .map((path) => path.split(sep).join('/'))
+    .filter((path) => path.endsWith('.js') && !/^(demo|examples)\//.test(path))
+    .sort();
+}
+
+/** The whole of the default entry in one file, for pages without a bundler. */
 async function bundle() {
   const { rollup } = await import('@rollup/wasm-node');
-  const entries = [
-    { file: 'gradnorm.js', input: 'index.js', resolveId: inlineSource },
-    { file: 'slim.js', input: 'index.js', resolveId: separateSource },
-    { file: 'webgpu.js', input: join('webgpu', 'index.js'), resolveId: defaultEntry },
-  ];
-  for (const { file, input, resolveId } of entries) {
-    const bundle = await rollup({
-      input: join(ROOT, 'web', input),
-      plugins: [{ name: 'replacements', resolveId }],
-      onwarn: (warning) => {
-        throw new Error(warning.message);
-      },
-    });
-    await bundle.write({ file: join(ROOT, 'dist', file), format: 'es' });
-    await bundle.close();
-  }
-}
-
-/** The entries differ in where their WebAssembly comes from, and in nothing else. */
-function inlineSource(/** @type {string} */ id) {
-  return id === './source-inline.js' ? join(ROOT, 'web', 'core', 'source-inline.js') : null;
-}
-function separateSource(/** @type {string} */ id) {
-  return id === './source-inline.js' ? join(ROOT, 'web', 'core', 'source-url.js') : null;
-}
-
-/** The GPU path meets the CPU path in the default entry, so that its WebAssembly is there once. */
-function defaultEntry(/** @type {string} */ id) {
-  return id === '../index.js' ? { id: './gradnorm.js', external: true } : null;
+  const bundle = await rollup({
+    input: join(ROOT, 'dist', 'index.js'),
+    onwarn: (warning) => {
+      throw new Error(warning.message);
+    },
+  });
+  await bundle.write({ file: join(ROOT, 'dist', 'gradnorm.js'), format: 'es' });
+  await bundle.close();
 }
 
 function writeDeclarations() {

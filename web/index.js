@@ -1,29 +1,15 @@
-// web/index.js: the entry point. Hands the names of the API on; `gradnorm/slim` has the same.
+// web/index.js: the entry `gradnorm`. Its WebAssembly module lies in the package's JavaScript, and comes along with the first
+// verb that needs it: a bundler drops a pure call whose result nobody uses.
+import * as api from './api.js';
+import { withInlineModule } from './core/source-inline.js';
 
-/**
- * @typedef {import('./door/collect.js').Gradients} Gradients
- * @typedef {import('./door/collect.js').Gradient} Gradient
- * @typedef {import('./door/collect.js').Parameter} Parameter
- * @typedef {import('./core/dtypes.js').GradientArray} GradientArray
- * @typedef {import('./core/dtypes.js').HalfGradient} HalfGradient
- * @typedef {import('./core/dtypes.js').NamedGradient} NamedGradient
- * @typedef {import('./clip.js').ClipOptions} ClipOptions
- * @typedef {import('./clip.js').NonfinitePolicy} NonfinitePolicy
- * @typedef {import('./report.js').ReportOptions} ReportOptions
- * @typedef {import('./report.js').TensorReport} TensorReport
- * @typedef {import('./report.js').Nonfinite} Nonfinite
- * @typedef {import('./core/partial.js').NormAccumulatorState} NormAccumulatorState
- * @typedef {import('./monitor.js').MonitorMethod} MonitorMethod
- * @typedef {import('./monitor.js').MonitorOptions} MonitorOptions
- * @typedef {import('./monitor.js').MonitorStep} MonitorStep
- * @typedef {import('./monitor.js').MonitorState} MonitorState
- * @typedef {import('./core/module.js').InitSource} InitSource
- */
+export { clipCoefficient, GradientError, GradMonitor, GradReport } from './api.js';
 
-export { NormAccumulator } from './accumulator.js';
-export { clipCoefficient, clipGradNorm, clipGradsWithNorm, clipGradValue } from './clip.js';
-export { GradientError } from './words/errors.js';
-export { GradMonitor } from './monitor.js';
-export { gradNorm } from './norm.js';
-export { GradReport, gradReport } from './report.js';
-export { init, initSync } from './core/module.js';
+export const clipGradNorm = /* @__PURE__ */ withInlineModule(api.clipGradNorm);
+export const clipGradsWithNorm = /* @__PURE__ */ withInlineModule(api.clipGradsWithNorm);
+export const clipGradValue = /* @__PURE__ */ withInlineModule(api.clipGradValue);
+export const gradNorm = /* @__PURE__ */ withInlineModule(api.gradNorm);
+export const gradReport = /* @__PURE__ */ withInlineModule(api.gradReport);
+export const init = /* @__PURE__ */ withInlineModule(api.init);
+export const initSync = /* @__PURE__ */ withInlineModule(api.initSync);
+export const NormAccumulator = /* @__PURE__ */ withInlineModule(api.NormAccumulator);

@@ -1,7 +1,7 @@
 // web/cli/element-types.js: the element types of files, and how their bytes become gradients of the library.
 
 /**
- * @typedef {import('../index.js').Gradient} Gradient
+ * @typedef {import('../api.js').Gradient} Gradient
  */
 
 /**

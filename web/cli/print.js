@@ -5,7 +5,7 @@ import { formatNumber, withWords } from '../words/text.js';
 import { printable } from './words.js';
 
 /**
- * @typedef {import('../index.js').TensorReport} TensorReport
+ * @typedef {import('../api.js').TensorReport} TensorReport
  * @typedef {import('./options.js').Options} Options
  */
 

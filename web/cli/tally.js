@@ -3,7 +3,8 @@
 import { gradReport, NormAccumulator } from '../index.js';
 
 /**
- * @typedef {import('../index.js').Gradient} Gradient
+ * @typedef {import('../api.js').Gradient} Gradient
+ * @typedef {import('../api.js').NormAccumulator} Accumulator
  * @typedef {import('../report.js').TensorSummary['summary']} Summary
  */
 
@@ -25,6 +26,7 @@ export class Tally {
 
   /** @param {number} normType */
   constructor(normType) {
+    /** @readonly @type {Accumulator} */
     this.accumulator = new NormAccumulator(normType);
   }
 
@@ -74,7 +76,7 @@ function finiteOf({ elements, nan, inf }) {
 
 /**
  * The sum of the p-th powers, as the state of an accumulator is documented to hold it.
- * @param {NormAccumulator} accumulator
+ * @param {Accumulator} accumulator
  * @returns {{ mantissa: number, exponent: number }}
  */
 function sumOf(accumulator) {

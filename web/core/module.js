@@ -2,7 +2,6 @@
 // and synchronously at the first call, or earlier and as you like it by init and initSync.
 import { embind } from './embind.js';
 import { describe, tagOf } from '../words/errors.js';
-import { readDefault, readDefaultSync } from './source-inline.js';
 import { WORDS } from './partial.js';
 import { readResponse, readUrl } from './url.js';
 
@@ -33,6 +32,17 @@ const INTERFACE_VERSION = 2;
 export const WORDS_PER_SEGMENT = 3;
 const NUMBERS_OF_SUMMARY = 10;
 
+/**
+ * Where an entry has its module.
+ * @typedef {object} Source
+ * @property {boolean} isAtHand  whether it is part of the JavaScript
+ * @property {() => BufferSource} readSync
+ * @property {() => Promise<BufferSource>} read
+ */
+
+/** @type {Source | null} */
+let source = null;
+
 /** @type {Core | null} */
 let core = null;
 
@@ -40,11 +50,25 @@ let core = null;
 let turn = Promise.resolve();
 
 /**
+ * For the entries: several may be in one page, and share what is loaded.
+ * @param {Source} offered
+ */
+export function offerSource(offered) {
+  if (source === null || offered.isAtHand) source = offered;
+}
+
+/** @returns {Source} */
+function offeredSource() {
+  if (source === null) throw new Error('gradnorm: no entry was imported; expected `initSync(module)` before');
+  return source;
+}
+
+/**
  * The core; at the first call it is made from the entry point's own bytes.
  * @returns {Core}
  */
 export function getCore() {
-  return (core ??= loadSync(readDefaultSync()));
+  return (core ??= loadSync(offeredSource().readSync()));
 }
 
 /**
@@ -67,21 +91,21 @@ export async function init(source) {
   const given = await source;
   if (given !== undefined) checkSource('init', given, isInitSource, INIT_EXPECTED);
   if (core !== null) return;
-  await load(await (given === undefined ? readDefault() : resolve(given)));
+  await load(await (given === undefined ? offeredSource().read() : resolve(given)));
 }
 
 /**
  * As init, but synchronously, from a compiled module or bytes.
  *
- * @param {WebAssembly.Module | BufferSource} [source]  left out: the entry point's own bytes
+ * @param {WebAssembly.Module | BufferSource} [given]  left out: the entry point's own bytes
  * @returns {void}
  * @throws {TypeError} if the source is neither
  * @throws {Error} if it cannot be compiled or is not this version's module
  */
-export function initSync(source) {
-  if (source !== undefined) checkSource('initSync', source, isModuleOrBytes, INIT_SYNC_EXPECTED);
+export function initSync(given) {
+  if (given !== undefined) checkSource('initSync', given, isModuleOrBytes, INIT_SYNC_EXPECTED);
   if (core !== null) return;
-  core = loadSync(source ?? readDefaultSync());
+  core = loadSync(given ?? offeredSource().readSync());
 }
 
 const INIT_SYNC_EXPECTED = 'a WebAssembly.Module or its bytes';

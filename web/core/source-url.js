@@ -1,34 +1,28 @@
-// web/core/source-url.js: the WebAssembly module of `gradnorm/slim`, a file beside the bundle. Below web/core/module.js, in
-// the place of web/core/source-inline.js.
+// web/core/source-url.js: the WebAssembly module as a file beside the JavaScript, for web/core/module.js to read where nobody
+// gives another.
+import { offerSource } from './module.js';
 import { readFileUrl, readUrl } from './url.js';
 
 /**
- * @returns {BufferSource}
- * @throws {Error} where a file cannot be read synchronously, that is outside Node.js
+ * Tells the loader where the module is.
+ * @template T
+ * @param {() => URL} urlOf  of the file; may throw
+ * @param {T} verb
+ * @returns {T}  the same
  */
-export function readDefaultSync() {
-  const bytes = readFileUrl(wasmUrl());
-  if (bytes === null)
-    throw new Error('gradnorm/slim is not loaded; expected `await init()` before this call');
-  return bytes;
-}
-
-/** @returns {Promise<BufferSource>} */
-export function readDefault() {
-  return readUrl(wasmUrl());
+export function withModuleFile(urlOf, verb) {
+  offerSource({ isAtHand: false, readSync: () => readSync(urlOf()), read: async () => readUrl(urlOf()) });
+  return verb;
 }
 
 /**
- * Bundlers know this form of `new URL` and bring the file along.
- * @throws {Error} where a module has no URL that others are relative to: in a blob:, or bundled as iife or cjs
+ * @param {URL} url
+ * @returns {BufferSource}
+ * @throws {Error} where a file cannot be read synchronously, that is outside Node.js
  */
-function wasmUrl() {
-  try {
-    return new URL('./gradnorm.wasm', import.meta.url);
-  } catch (cause) {
-    throw new Error(
-      'gradnorm/slim cannot find its gradnorm.wasm here; expected `await init(source)` first, with its full URL, its bytes or its WebAssembly.Module',
-      { cause },
-    );
-  }
+function readSync(url) {
+  const bytes = readFileUrl(url);
+  if (bytes === null)
+    throw new Error('gradnorm/slim is not loaded; expected `await init()` before this call');
+  return bytes;
 }

@@ -1,7 +1,8 @@
 // web/webgpu/gpu-grad-norm.js: GpuGradNorm, the way into the GPU path: a device, and plans on it.
 import { checkChoice, checkNormType } from '../words/checks.js';
 import { describe } from '../words/errors.js';
-import { NormAccumulator } from '../index.js';
+import { NormAccumulator } from '../api.js';
+import { offerInlineModule } from '../core/source-inline.js';
 import { checkDevice, checkOptions } from './arguments.js';
 import { Context, contextOf } from './context.js';
 import { waitForLoss } from './failures.js';
@@ -71,6 +72,7 @@ export class GpuGradNorm {
    */
   static async create(options = {}) {
     checkOptions('GpuGradNorm.create', options, ['device', 'powerPreference']);
+    offerInlineModule();
     const { device, powerPreference } = options;
     if (powerPreference !== undefined) {
       checkChoice('powerPreference', powerPreference, ['low-power', 'high-performance']);

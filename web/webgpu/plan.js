@@ -2,7 +2,7 @@
 // prepared, and gives what comes back to the core.
 import { checkChoice, checkNormType, checkNotNegative } from '../words/checks.js';
 import { FLOAT32 } from '../core/dtypes.js';
-import { GradientError, gradReport, NormAccumulator } from '../index.js';
+import { GradientError, gradReport, NormAccumulator } from '../api.js';
 import { checkEncoder, checkKind, checkOptions } from './arguments.js';
 import {
   COPY_DST,
@@ -240,7 +240,7 @@ export class GpuPlan {
    * 16 kB come back. The total norm is gradNorm's, bit for bit, and the bounds are its; means are within 2^-22. For p below
    * 0.5 or above 64, Infinity aside, the tensors are read back and their buffers need usage COPY_SRC.
    * @param {GpuReportOptions} [options]
-   * @returns {Promise<import('../index.js').GradReport>}
+   * @returns {Promise<import('../api.js').GradReport>}
    * @throws {TypeError | RangeError | Error} as gradNorm
    */
   async report(options = {}) {

@@ -1,6 +1,6 @@
 // web/webgpu/summaries.js: from the partials of jobs, copied from the GPU, to what a report says of each tensor and of
 // all.
-import { GradReport, NormAccumulator } from '../index.js';
+import { GradReport, NormAccumulator } from '../api.js';
 import { DTYPES, jobsOf } from './jobs.js';
 import { floatOf, partialAt, stateOf, totalOfPartials } from './totals.js';
 

@@ -1,6 +1,6 @@
 // web/webgpu/upload.js: arrays through a ring of buffers to the GPU and to a partial, for those who want to know what that
 // costs.
-import { NormAccumulator } from '../index.js';
+import { NormAccumulator } from '../api.js';
 import { BYTE_SHIFTS, DTYPE_NAMES } from '../core/dtypes.js';
 import { bytesOf } from '../words/typed-array.js';
 import { COPY_DST, JOB_ELEMENTS, STORAGE } from './constants.js';
