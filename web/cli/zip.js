@@ -38,7 +38,7 @@ const MOST_DIRECTORY_BYTES = 2 ** 24;
 const MOST_INFLATION = 100;
 const LARGE_BYTES = 2 ** 28;
 
-const PIECE_BYTES = 2 ** 16;
+const PIECE_BYTES = 2 ** 15;
 
 /** @param {Uint8Array} opening */
 export function looksLikeZip(opening) {
