@@ -12,12 +12,14 @@ export function bytesOf({ buffer, byteOffset, byteLength }) {
 }
 
 /**
- * @param {unknown} header  an object, or the text itself
+ * @param {unknown} header  an object, its text or its bytes
  * @param {readonly Buffer[]} data
  * @param {bigint} [length]  of the header, as the file says it
  */
 export function safetensorsOf(header, data, length) {
-  const text = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
+  const text = Buffer.isBuffer(header)
+    ? header
+    : Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));
   const opening = Buffer.alloc(8);
   opening.writeBigUInt64LE(length ?? BigInt(text.length));
   return Buffer.concat([opening, text, ...data]);

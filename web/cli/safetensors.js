@@ -64,7 +64,7 @@ export function tensorsOfSafetensors(file) {
 function headerLengthOf(file) {
   if (file.size < LENGTH_BYTES) {
     throw new InputError(
-      `${file.name} is ${file.size} bytes long; expected at least ${LENGTH_BYTES}, which tell its header`,
+      `${file.name} is ${file.size} bytes long; expected at least ${LENGTH_BYTES}, which tell the length of its header`,
     );
   }
   const length = file.bytesAt(0, LENGTH_BYTES).readBigUInt64LE();

@@ -1,4 +1,5 @@
 // web/cli/words.js: the command's own error, and names out of files, which may hold anything, made fit for one line.
+import { describe } from '../words/errors.js';
 
 /** What the user can mend: it is told in one line, without a stack. */
 export class InputError extends Error {}
@@ -17,7 +18,12 @@ export function printable(name) {
   );
 }
 
-/** @param {unknown} value  out of JSON */
+/**
+ * A value out of JSON, in which only what is flat may be written out: nothing can be said of how deep a file nests it.
+ * @param {unknown} value
+ */
 export function inWords(value) {
-  return printable(JSON.stringify(value) ?? 'missing');
+  if (value === undefined) return 'missing';
+  const isFlat = [value].flat().every((item) => Object(item) !== item);
+  return isFlat ? printable(JSON.stringify(value)) : describe(value);
 }
