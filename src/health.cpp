@@ -26,8 +26,8 @@ void Health::inspect(const T* x, size_t count) {
 
 template <class T>
 void Health::inspect_block(const T* x, size_t count) {
-  const double before = elements_;
-  elements_ += static_cast<double>(count);
+  const double before = elements();
+  magnitudes_.note_elements(static_cast<double>(count));
   HealthLeaf<T> leaf;
   // One that starts with no finite number needs no sum to tell that it is not ordinary.
   const double sum = std::isfinite(x[0]) ? sum_block(x, count, leaf) : x[0];
@@ -98,16 +98,29 @@ void Health::add_one_by_one(const double* x, size_t count) {
 
 void Health::merge(const Health& other) {
   magnitudes_.merge(other.magnitudes_);
-  elements_ += other.elements_;
   zeros_ += other.zeros_;
   nans_ += other.nans_;
   infinities_ += other.infinities_;
 }
 
+HealthState Health::state() const {
+  return {magnitudes_.state(), zeros_, nans_, infinities_, first_nonfinite_};
+}
+
+Health Health::of(const HealthState& state) {
+  Health health;
+  health.magnitudes_ = Partial::of(state.magnitudes);
+  health.zeros_ = state.zeros;
+  health.nans_ = state.nans;
+  health.infinities_ = state.infinities;
+  health.first_nonfinite_ = state.first_nonfinite;
+  return health;
+}
+
 double Health::mean() const {
   const RoundedSum sum = magnitudes_.rounded();
   if (sum.mantissa == 0) return 0;
-  const double finite = elements_ - nans_ - infinities_;
+  const double finite = elements() - nans_ - infinities_;
   return std::ldexp(sum.mantissa / finite, 32 * static_cast<int>(sum.digits) + sum.exponent);
 }
 

@@ -8,6 +8,15 @@
 
 namespace gradnorm {
 
+// Everything a health knows, for those who keep it elsewhere.
+struct HealthState {
+  PartialState magnitudes;  // their sum, their number, and the largest
+  double zeros;
+  double nans;
+  double infinities;
+  double first_nonfinite;
+};
+
 class Health {
  public:
   // Adds the next count elements of a tensor. T is float or double.
@@ -17,8 +26,12 @@ class Health {
   // The position of the first offender stays this one's.
   void merge(const Health& other);
 
+  // The state as plain words, and back.
+  HealthState state() const;
+  static Health of(const HealthState& state);
+
   // All counts are exact up to 2^53.
-  double elements() const { return elements_; }
+  double elements() const { return magnitudes_.elements(); }
   double zeros() const { return zeros_; }
   double nans() const { return nans_; }
   double infinities() const { return infinities_; }
@@ -38,7 +51,6 @@ class Health {
   void add_one_by_one(const double* x, size_t count);
 
   Partial magnitudes_;
-  double elements_ = 0;
   double zeros_ = 0;
   double nans_ = 0;
   double infinities_ = 0;

@@ -80,7 +80,7 @@ RoundedSum Partial::rounded() const {
 
   // The leading 64 bits of the number, and whether anything below them is not zero. Of the last ten
   // of the 64, too, it only matters whether they are.
-  const int width = std::bit_width(word[first]);
+  const int width = static_cast<int>(std::bit_width(word[first]));
   uint64_t leading = word[first] << (64 - width);
   uint64_t rest = 0;
   for (int i = 1; first + i < kWords; ++i) {

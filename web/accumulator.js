@@ -91,7 +91,7 @@ export class NormAccumulator {
     if (own._normType !== this._normType) {
       throw new RangeError(`other.normType is ${own._normType}; expected ${this._normType}, as here`);
     }
-    mergeInto(own._state, this._normType, this._state);
+    mergeInto(own._state, this._state);
     return this;
   }
 
