@@ -27,7 +27,7 @@ const WEB_FLOORS = [
   ['web/index.js', 'web/slim.js'],
   // The command.
   ['web/cli/words.js', 'web/cli/element-types.js', 'web/cli/progress.js', 'web/cli/watch.js'],
-  ['web/cli/file.js', 'web/cli/tally.js', 'web/cli/options.js'],
+  ['web/cli/file.js', 'web/cli/inspection.js', 'web/cli/options.js'],
   ['web/cli/tensor.js', 'web/cli/zip.js', 'web/cli/print.js'],
   ['web/cli/safetensors.js', 'web/cli/npy.js', 'web/cli/measure.js'],
   ['web/cli/npz.js'],

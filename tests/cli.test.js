@@ -56,44 +56,21 @@ async function jsonOf(...args) {
 /** JSON has words for what it has no numbers for. @param {unknown} value */
 const numberOf = (value) => Number(value);
 
-const wordsToNumbers = (/** @type {Record<string, unknown>} */ row) =>
-  Object.fromEntries(
-    Object.entries(row).map(([name, value]) => [
-      name,
-      name === 'name' || name === 'dtype' || name === 'tensor' ? value : numberOf(value),
-    ]),
-  );
-
 /**
+ * Bit for bit.
  * @param {any} json
  * @param {Record<string, import('gradnorm').Gradient>} gradients  the same
  * @param {number} [normType]
  */
 function assertReport(json, gradients, normType = 2) {
-  const report = gradReport(gradients, { normType });
-  const { meanAbs, ...totals } = wordsToNumbers({
-    norm: json.norm,
-    elements: json.elements,
-    max: json.max,
-    meanAbs: json.meanAbs,
-    zeros: json.zeros,
-    nan: json.nan,
-    inf: json.inf,
+  const { files: _, ...report } = json;
+  const withoutType = (/** @type {any} */ { tensors, ...rest }) => ({
+    ...rest,
+    // Elements that the library has no type for are passed to it as another.
+    tensors: tensors.map((/** @type {TensorReport} */ { dtype: _dtype, ...row }) => row),
   });
-  const { norm, elements, max, zeros, nan, inf } = report;
-  assert.deepEqual(totals, { norm, elements, max, zeros, nan, inf });
-  assert.ok(Math.abs(numberOf(meanAbs) - report.meanAbs) <= 2 ** -21 * report.meanAbs, `mean ${meanAbs}`);
-  assert.equal(json.tensors.length, report.tensors.length);
-  for (const [i, row] of report.tensors.entries()) {
-    const { meanAbs: mean, share, dtype: _, ...rest } = wordsToNumbers(json.tensors[i]);
-    const { meanAbs: expectedMean, share: expectedShare, dtype: _dtype, ...expected } = row;
-    assert.deepEqual(rest, expected);
-    assert.ok(Math.abs(numberOf(mean) - expectedMean) <= 2 ** -21 * expectedMean, `mean of ${row.name}`);
-    if (Number.isNaN(expectedShare)) assert.equal(share, NaN);
-    else assert.ok(Math.abs(numberOf(share) - expectedShare) <= 1e-12, `share of ${row.name}: ${share}`);
-  }
-  const first = json.firstNonfinite && wordsToNumbers(json.firstNonfinite);
-  assert.deepEqual(first, report.firstNonfinite);
+  const expected = JSON.parse(JSON.stringify(gradReport(gradients, { normType })));
+  assert.deepEqual(withoutType(report), withoutType(expected));
 }
 
 /**
@@ -244,6 +221,7 @@ describe('the report', () => {
   test('of doubles whose sum is beyond the doubles has their mean', async () => {
     const data = new Float64Array(300_000).fill(1.5e308);
     const json = await jsonOf(write('huge.npy', npy('<f8', [300_000], data)));
+    assertReport(json, { [json.tensors[0].name]: data });
     assert.ok(Math.abs(json.meanAbs - 1.5e308) <= 2 ** -22 * 1.5e308);
     assert.equal(json.norm, 'Infinity');
     assert.equal(json.firstNonfinite, null);

@@ -1,19 +1,18 @@
-// web/cli/element-types.js: the element types of files, and how their bytes become gradients of the library.
-
-/**
- * @typedef {import('../api.js').Gradient} Gradient
- */
+// web/cli/element-types.js: the element types of files, and how those that the core does not know become others that it does.
+import { dtypeNamed } from '../core/dtypes.js';
 
 /**
  * @typedef {object} ElementType
- * @property {string} name  as a report shows it
+ * @property {string} name   as a report shows it
  * @property {number} bytes  of an element
- * @property {(bytes: Uint8Array) => Gradient} gradientOf  little-endian elements, at the start of a buffer; they may be
- *   overwritten
+ * @property {number} dtype  as which the core measures it
+ * @property {(bytes: Uint8Array, room: Uint8Array) => Uint8Array} widen  what the core measures: the bytes themselves, or a part
+ *   of the room
  */
 
 /** Elements that are measured at a time: whole blocks of the core, and little enough to stay in a cache. */
 export const CHUNK_ELEMENTS = 2 ** 17;
+export const WIDEST_BYTES = 8;
 
 /** An integer that no double holds; index counts the elements that were to be widened. */
 export class InexactInteger extends Error {
@@ -29,38 +28,23 @@ export class InexactInteger extends Error {
 }
 
 /**
- * @template T
- * @param {new (buffer: ArrayBufferLike, byteOffset: number, length: number) => T} View
- * @param {number} size  of an element
- * @returns {(bytes: Uint8Array) => T}
- */
-function viewAs(View, size) {
-  return ({ buffer, byteOffset, byteLength }) => new View(buffer, byteOffset, byteLength / size);
-}
-
-const float32 = viewAs(Float32Array, 4);
-const float64 = viewAs(Float64Array, 8);
-const uint16 = viewAs(Uint16Array, 2);
-const int32 = viewAs(Int32Array, 4);
-const uint32 = viewAs(Uint32Array, 4);
-
-/**
  * Integers of 64 bits become doubles in their own place. A double holds every one below 2^53 exactly, which is all that is
  * promised of other elements; a larger one would be rounded, so it is refused.
  * @param {boolean} isSigned
- * @returns {(bytes: Uint8Array) => Float64Array}
+ * @returns {ElementType['widen']}
  */
-function doublesOf(isSigned) {
+function toDoubles(isSigned) {
   return (bytes) => {
-    const low = uint32(bytes);
-    const high = isSigned ? int32(bytes) : low;
-    const doubles = float64(bytes);
+    const { buffer, byteOffset, byteLength } = bytes;
+    const low = new Uint32Array(buffer, byteOffset, byteLength / 4);
+    const high = isSigned ? new Int32Array(buffer, byteOffset, byteLength / 4) : low;
+    const doubles = new Float64Array(buffer, byteOffset, byteLength / 8);
     for (let i = 0; i < doubles.length; ++i) {
       const value = high[2 * i + 1] * 2 ** 32 + low[2 * i];
       if (Math.abs(value) >= 2 ** 53) throw new InexactInteger(integerAt(bytes, i, isSigned), i);
       doubles[i] = value;
     }
-    return doubles;
+    return bytes;
   };
 }
 
@@ -74,53 +58,59 @@ function integerAt({ buffer, byteOffset }, index, isSigned) {
   return isSigned ? view.getBigInt64(0, true) : view.getBigUint64(0, true);
 }
 
-/** Values of float8_e4m3fn by their bits: no infinities, NaN where all bits but the sign are set. */
-const E4M3 = Float32Array.from({ length: 256 }, (_, bits) => {
-  const exponent = (bits >> 3) & 15;
-  const fraction = bits & 7;
-  if ((bits & 0x7f) === 0x7f) return NaN;
-  const magnitude = exponent === 0 ? fraction * 2 ** -9 : (8 + fraction) * 2 ** (exponent - 10);
-  return bits & 0x80 ? -magnitude : magnitude;
+/** Bits of the same values as float16, by bits of float8_e4m3fn: no infinities, NaN where all bits but the sign are set. */
+const E4M3 = Uint16Array.from({ length: 256 }, (_, bits) => {
+  const sign = (bits & 0x80) << 8;
+  const magnitude = bits & 0x7f;
+  if (magnitude === 0x7f) return sign | 0x7e00;
+  // The exponent's bias is 15 instead of 7, the fraction 10 bits instead of 3.
+  if (magnitude >= 8) return sign | ((magnitude << 7) + (8 << 10));
+  // Subnormal: fraction * 2^-9, which is a normal float16.
+  const exponent = 31 - Math.clz32(magnitude);
+  return magnitude === 0 ? sign : sign | ((exponent + 6) << 10) | ((magnitude << (10 - exponent)) & 0x3ff);
 });
 
-const floats = new Float32Array(CHUNK_ELEMENTS);
-const halves = new Uint16Array(CHUNK_ELEMENTS);
+/** float8_e5m2 is the upper half of a float16. */
+const E5M2 = Uint16Array.from({ length: 256 }, (_, bits) => bits << 8);
 
-/** @type {ElementType[]} */
+/**
+ * @param {Uint16Array} table
+ * @returns {ElementType['widen']}
+ */
+function toHalves(table) {
+  return (bytes, room) => {
+    const halves = new Uint16Array(room.buffer, room.byteOffset, bytes.length);
+    for (let i = 0; i < bytes.length; ++i) halves[i] = table[bytes[i]];
+    return room.subarray(0, 2 * bytes.length);
+  };
+}
+
+/** @type {ElementType['widen']} */
+const asItIs = (bytes) => bytes;
+
+/** @type {[string, number, string, ElementType['widen']][]} */
 const TYPES = [
-  { name: 'float64', bytes: 8, gradientOf: float64 },
-  { name: 'float32', bytes: 4, gradientOf: float32 },
-  { name: 'float16', bytes: 2, gradientOf: (bytes) => ({ data: uint16(bytes), dtype: 'float16' }) },
-  { name: 'bfloat16', bytes: 2, gradientOf: (bytes) => ({ data: uint16(bytes), dtype: 'bfloat16' }) },
-  {
-    name: 'float8_e4m3fn',
-    bytes: 1,
-    gradientOf(bytes) {
-      for (let i = 0; i < bytes.length; ++i) floats[i] = E4M3[bytes[i]];
-      return floats.subarray(0, bytes.length);
-    },
-  },
-  {
-    // The upper half of a float16.
-    name: 'float8_e5m2',
-    bytes: 1,
-    gradientOf(bytes) {
-      for (let i = 0; i < bytes.length; ++i) halves[i] = bytes[i] << 8;
-      return { data: halves.subarray(0, bytes.length), dtype: 'float16' };
-    },
-  },
-  { name: 'int8', bytes: 1, gradientOf: viewAs(Int8Array, 1) },
-  { name: 'int16', bytes: 2, gradientOf: viewAs(Int16Array, 2) },
-  { name: 'int32', bytes: 4, gradientOf: int32 },
-  { name: 'int64', bytes: 8, gradientOf: doublesOf(true) },
-  { name: 'uint8', bytes: 1, gradientOf: (bytes) => bytes },
-  { name: 'uint16', bytes: 2, gradientOf: uint16 },
-  { name: 'uint32', bytes: 4, gradientOf: uint32 },
-  { name: 'uint64', bytes: 8, gradientOf: doublesOf(false) },
-  { name: 'bool', bytes: 1, gradientOf: (bytes) => bytes },
+  ['float64', 8, 'float64', asItIs],
+  ['float32', 4, 'float32', asItIs],
+  ['float16', 2, 'float16', asItIs],
+  ['bfloat16', 2, 'bfloat16', asItIs],
+  ['float8_e4m3fn', 1, 'float16', toHalves(E4M3)],
+  ['float8_e5m2', 1, 'float16', toHalves(E5M2)],
+  ['int64', 8, 'float64', toDoubles(true)],
+  ['int32', 4, 'int32', asItIs],
+  ['int16', 2, 'int16', asItIs],
+  ['int8', 1, 'int8', asItIs],
+  ['uint64', 8, 'float64', toDoubles(false)],
+  ['uint32', 4, 'uint32', asItIs],
+  ['uint16', 2, 'uint16', asItIs],
+  ['uint8', 1, 'uint8', asItIs],
+  ['bool', 1, 'uint8', asItIs],
 ];
 
-const BY_NAME = new Map(TYPES.map((type) => [type.name, type]));
+/** @type {Map<string, ElementType>} */
+const BY_NAME = new Map(
+  TYPES.map(([name, bytes, as, widen]) => [name, { name, bytes, dtype: Number(dtypeNamed(as)), widen }]),
+);
 
 /**
  * @param {string} name

@@ -1,7 +1,7 @@
 // web/cli/measure.js: tensors in files to a report, in memory that does not grow with them.
-import { GradReport } from '../index.js';
-import { CHUNK_ELEMENTS, InexactInteger } from './element-types.js';
-import { Tally } from './tally.js';
+import { GradReport } from '../report.js';
+import { CHUNK_ELEMENTS, InexactInteger, WIDEST_BYTES } from './element-types.js';
+import { Inspection } from './inspection.js';
 import { InputError } from './words.js';
 
 /**
@@ -9,7 +9,7 @@ import { InputError } from './words.js';
  * @typedef {import('../report.js').TensorSummary} TensorSummary
  */
 
-const WIDEST_ELEMENT_BYTES = 8;
+const CHUNK_BYTES = CHUNK_ELEMENTS * WIDEST_BYTES;
 
 /**
  * @param {readonly StoredTensor[]} tensors
@@ -18,45 +18,45 @@ const WIDEST_ELEMENT_BYTES = 8;
  * @returns {Promise<GradReport>}
  */
 export async function measure(tensors, normType, onRead) {
-  const buffer = new Uint8Array(CHUNK_ELEMENTS * WIDEST_ELEMENT_BYTES);
-  const total = new Tally(normType);
+  const inspection = new Inspection(normType, 2 * CHUNK_BYTES);
   /** @type {TensorSummary[]} */
   const rows = [];
   for (const tensor of tensors) {
-    const tally = await tallyOf(tensor, normType, buffer, onRead);
-    total.merge(tally);
-    rows.push(rowOf(tensor, tally));
+    await inspect(tensor, inspection, onRead);
+    rows.push(rowOf(tensor, inspection));
+    inspection.next();
   }
-  return new GradReport(normType, total.summarise(), rows);
+  return new GradReport(normType, inspection.total(), rows);
 }
 
 /**
  * @param {StoredTensor} tensor
- * @param {number} normType
- * @param {Uint8Array} buffer
+ * @param {Inspection} inspection
  * @param {(bytes: number) => void} onRead
  */
-async function tallyOf(tensor, normType, buffer, onRead) {
+async function inspect(tensor, inspection, onRead) {
   const { type, isBigEndian } = tensor;
-  const tally = new Tally(normType);
-  const chunk = buffer.subarray(0, CHUNK_ELEMENTS * type.bytes);
+  const chunk = inspection.memory.subarray(0, CHUNK_ELEMENTS * type.bytes);
+  const room = inspection.memory.subarray(CHUNK_BYTES);
+  let start = 0;
   for await (const count of tensor.read(chunk)) {
     const bytes = chunk.subarray(0, count);
     if (isBigEndian) swapBytes(bytes, type.bytes);
-    tally.add(gradientOf(tensor, bytes, tally.counts.elements));
+    inspection.add(widen(tensor, bytes, room, start), type.dtype, count / type.bytes);
+    start += count / type.bytes;
     onRead(count);
   }
-  return tally;
 }
 
 /**
  * @param {StoredTensor} tensor
  * @param {Uint8Array} bytes
+ * @param {Uint8Array} room
  * @param {number} start  index of their first element
  */
-function gradientOf({ place, type, indexOf }, bytes, start) {
+function widen({ place, type, indexOf }, bytes, room, start) {
   try {
-    return type.gradientOf(bytes);
+    return type.widen(bytes, room);
   } catch (error) {
     if (!(error instanceof InexactInteger)) throw error;
     const index = indexOf(start + error.index);
@@ -78,13 +78,12 @@ function swapBytes({ buffer, byteOffset, byteLength }, size) {
 
 /**
  * @param {StoredTensor} tensor
- * @param {Tally} tally
+ * @param {Inspection} inspection  at the end of it
  * @returns {TensorSummary}
  */
-function rowOf({ name, type, indexOf }, tally) {
-  const summary = tally.summarise();
-  const { first } = tally;
-  if (first === null) return { name, dtype: type.name, value: 0, summary };
-  const firstNonfinite = indexOf(first.index);
-  return { name, dtype: type.name, value: first.value, summary: { ...summary, firstNonfinite } };
+function rowOf({ name, type, indexOf }, inspection) {
+  const summary = inspection.row();
+  const { firstNonfinite: first } = summary;
+  const firstNonfinite = first < 0 ? first : indexOf(first);
+  return { name, dtype: type.name, value: inspection.firstValue, summary: { ...summary, firstNonfinite } };
 }

@@ -1,6 +1,6 @@
 // web/cli/print.js: a report as text or as JSON, as far as the options ask for it.
-import { clipCoefficient, GradReport } from '../index.js';
-import { byImportance } from '../report.js';
+import { clipCoefficient } from '../clip.js';
+import { byImportance, GradReport } from '../report.js';
 import { formatNumber, withWords } from '../words/text.js';
 import { printable } from './words.js';
 
