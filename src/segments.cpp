@@ -27,11 +27,9 @@ double round_down_to_float(double factor) {
 }  // namespace
 
 void clear(PartialState* partials, HealthState* healths, uint32_t count) {
-  const HealthState empty = Health().state();
-  for (uint32_t i = 0; i < count; ++i) {
-    partials[i] = empty.magnitudes;
-    if (healths != nullptr) healths[i] = empty;
-  }
+  for (uint32_t i = 0; i < count; ++i) partials[i] = Partial().state();
+  if (healths == nullptr) return;
+  for (uint32_t i = 0; i < count; ++i) healths[i] = Health().state();
 }
 
 void reduce(const Norm& norm, std::uintptr_t memory, const Segment* segments, uint32_t count,

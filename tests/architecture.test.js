@@ -9,20 +9,27 @@ import { ROOT } from './support.js';
 
 /** The JavaScript, from the ground up: a new file is given its place here first. */
 const WEB_FLOORS = [
+  ['web/words/typed-array.js', 'web/words/text.js', 'web/monitor/averages.js', 'web/monitor/history.js'],
+  ['web/words/errors.js'],
+  ['web/words/checks.js'],
+  ['web/monitor/options.js'],
+  ['web/monitor.js'],
   [
-    'web/words/typed-array.js',
-    'web/words/text.js',
     'web/core/dtypes.js',
+    'web/core/layout.js',
     'web/core/partial.js',
     'web/core/room.js',
+    'web/core/url.js',
+    'web/core/embind.js',
   ],
-  ['web/words/errors.js'],
-  ['web/words/checks.js', 'web/monitor.js', 'web/core/url.js', 'web/core/embind.js'],
-  ['web/core/module.js', 'web/door/collect.js'],
-  ['web/core/source-inline.js', 'web/core/source-url.js'],
-  ['web/core/staging.js', 'web/door/aliases.js'],
-  ['web/core/reduce.js', 'web/core/inspect.js', 'web/core/rewrite.js'],
-  ['web/norm.js', 'web/clip.js', 'web/report.js', 'web/accumulator.js'],
+  ['web/core/traits.js', 'web/core/memory.js'],
+  ['web/core/module.js', 'web/core/staging.js'],
+  ['web/core/pack.js'],
+  ['web/core/source-inline.js', 'web/core/source-url.js', 'web/core/homes.js'],
+  ['web/core/resident.js', 'web/core/reduce.js', 'web/core/inspect.js', 'web/core/rewrite.js'],
+  ['web/door/collect.js', 'web/door/clip-options.js'],
+  ['web/door/aliases.js', 'web/door/template.js'],
+  ['web/norm.js', 'web/clip.js', 'web/report.js', 'web/accumulator.js', 'web/alloc.js'],
   ['web/api.js'],
   ['web/index.js', 'web/slim.js'],
   // The command.
@@ -52,6 +59,9 @@ const WEB_FLOORS = [
   ['web/examples/tfjs.js'],
   ['web/demo/char-rnn.js', 'web/demo/terminal.js'],
   ['web/demo/train.js', 'web/demo/shards.js'],
+  // What the page and `npm run bench` measure by.
+  ['web/demo/measure/data.js', 'web/demo/measure/statistics.js'],
+  ['web/demo/measure/loops.js', 'web/demo/measure/reference.js'],
   // The demo page, in a browser and its workers.
   ['web/demo/page/settings.js', 'web/demo/page/dom.js', 'web/demo/page/chart.js'],
   ['web/demo/page/training.js', 'web/demo/page/contenders.js'],
@@ -72,6 +82,7 @@ const CORE_FLOORS = [
   ['src/elementary.hpp', 'src/elements.hpp', 'src/partial.hpp'],
   ['src/kernels.hpp', 'src/norm.hpp', 'src/health.hpp'],
   ['src/tensor.hpp'],
+  ['src/segments.hpp'],
   [
     'src/lanes.cpp',
     'src/elementary.cpp',
@@ -79,6 +90,7 @@ const CORE_FLOORS = [
     'src/partial.cpp',
     'src/norm.cpp',
     'src/health.cpp',
+    'src/segments.cpp',
     'src/tensor.cpp',
   ],
   ['bindings/bindings.cpp'],
@@ -169,6 +181,15 @@ describe('JavaScript', () => {
     for (const [path, imported] of ownImports) {
       if (!GENERATED.includes(imported)) assertBelow(WEB_FLOORS, path, imported);
     }
+  });
+
+  test('what ships and its demo take nothing from the tests or the tools', () => {
+    const outside = paths.flatMap((path) =>
+      importsOf(path)
+        .filter((imported) => /^(\.\.|tests|tools)\//.test(imported))
+        .map((imported) => `${path}: ${imported}`),
+    );
+    assert.deepEqual(outside, []);
   });
 
   test('the library imports no package, not even of Node.js, but for its command; only its demo and its examples import it by name', () => {

@@ -1010,13 +1010,13 @@ describe('code of the user that meddles', () => {
   test('a view of a buffer that grows after it was read counts what it had', (t) => {
     if (!('resize' in ArrayBuffer.prototype)) return t.skip('this engine has no resizable buffers');
     for (const Type of [ArrayBuffer, SharedArrayBuffer]) {
-      for (const [View, count] of /** @type {const} */ ([
+      for (const [View, elements] of /** @type {const} */ ([
         [Float32Array, 4],
         [Float64Array, 100],
         [Int16Array, 8],
         [Float32Array, MANY],
       ])) {
-        const bytes = count * View.BYTES_PER_ELEMENT;
+        const bytes = elements * View.BYTES_PER_ELEMENT;
         const buffer = new (untyped(Type))(bytes, { maxByteLength: 2 * bytes + STAGING_BYTES });
         const tracking = new View(buffer).fill(1);
         const grow = () => {
@@ -1024,7 +1024,7 @@ describe('code of the user that meddles', () => {
           new View(buffer).fill(1);
           return null;
         };
-        assertSum([tracking, withGetter({}, 'grad', grow)], count);
+        assertSum([tracking, withGetter({}, 'grad', grow)], elements);
         assertWorks();
       }
     }

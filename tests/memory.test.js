@@ -59,15 +59,15 @@ test('the memory is at most 2 MiB, and stays so for 512 MiB of gradients in one 
   t.diagnostic(`WebAssembly memory: ${bytes} bytes`);
 
   // 2^27 elements of 1/8: p = 1 gives 2^24, p = 2 gives sqrt(2^27 / 2^6) = 2^10.5.
-  const count = 2 ** 27;
-  const gradient = new Float32Array(count).fill(1 / 8);
+  const elements = 2 ** 27;
+  const gradient = new Float32Array(elements).fill(1 / 8);
   assertWithin(gradNorm(gradient, 1), 2 ** 24, BOUND_32);
   assertWithin(gradNorm(gradient), 2 ** 10.5, BOUND_32);
   assert.equal(gradNorm(gradient, Infinity), 1 / 8);
   assert.equal(memoryBytes(), bytes);
 
   // The same elements as a list of 1000 arrays of 134217 or 134218.
-  const cuts = Array.from({ length: 1001 }, (_, i) => Math.floor((i * count) / 1000));
+  const cuts = Array.from({ length: 1001 }, (_, i) => Math.floor((i * elements) / 1000));
   const parts = cuts.slice(1).map((end, i) => gradient.subarray(cuts[i], end));
   assertWithin(gradNorm(parts), 2 ** 10.5, BOUND_32);
   assert.equal(memoryBytes(), bytes);

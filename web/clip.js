@@ -1,8 +1,11 @@
 // web/clip.js: the verbs that modify gradients. Measures with web/core/reduce.js, writes with web/core/rewrite.js.
 import { distinctWritable } from './door/aliases.js';
-import { checkChoice, checkNormType, checkNotNegative, checkOptions } from './words/checks.js';
+import { checkNotNegative, checkOptions } from './words/checks.js';
+import { DEFAULT_EPS, readClipOptions } from './door/clip-options.js';
 import { collect, placeOf, tensorName } from './door/collect.js';
 import { FLOAT64 } from './core/dtypes.js';
+import { allocationOf } from './core/homes.js';
+import { traitsOf } from './core/traits.js';
 import { GradientError } from './words/errors.js';
 import { findNonfinite } from './core/inspect.js';
 import { reduceNorm } from './core/reduce.js';
@@ -11,32 +14,11 @@ import { FLOAT_ROOM, needsRoundingTowardZero, roomOfDoubles } from './core/room.
 
 /**
  * @typedef {import('./door/collect.js').Gradients} Gradients
- * @typedef {import('./door/collect.js').Tensor} Tensor
+ * @typedef {import('./core/dtypes.js').Tensor} Tensor
+ * @typedef {import('./door/clip-options.js').ClipOptions} ClipOptions
  * @typedef {Pick<import('./monitor.js').GradMonitor, 'update' | 'dryRun'>} Monitor  a GradMonitor, of this copy of the
  *   library or of another, or what does as it does
  */
-
-/**
- * What to do when the norm is NaN or Infinity:
- *
- * - 'propagate': multiply as always, as PyTorch does. By NaN for a NaN norm; by 0 for an infinite one, which
- *   leaves zeros, and NaN where an element was infinite.
- * - 'throw': a GradientError that names the first element that is not finite; nothing is written.
- * - 'skip': nothing is written; the caller leaves the step of the optimizer out.
- * - 'zero': every element becomes 0, so that plain gradient descent stays where it is.
- * @typedef {'propagate' | 'throw' | 'skip' | 'zero'} NonfinitePolicy
- */
-
-/**
- * @typedef {object} ClipOptions
- * @property {number} [normType]  p: any number > 0, Infinity included; 2 if left out
- * @property {number} [eps]       added to the norm when it divides: 1e-6 if left out, as in PyTorch; 0 as in optax
- *   and TensorFlow
- * @property {NonfinitePolicy} [nonfinite]  'propagate' if left out
- */
-
-const POLICIES = ['propagate', 'throw', 'skip', 'zero'];
-const DEFAULT_EPS = 1e-6;
 
 /**
  * Scales the gradients in place so that their global p-norm is at most maxNorm, and returns the norm that they
@@ -77,13 +59,10 @@ const DEFAULT_EPS = 1e-6;
  */
 export function clipGradNorm(gradients, maxNorm, options = {}) {
   checkOptions('clipGradNorm', options, ['normType', 'eps', 'nonfinite']);
-  const { normType = 2, eps = DEFAULT_EPS, nonfinite = 'propagate' } = options;
   const monitor =
     typeof (/** @type {any} */ (maxNorm)?.update) === 'function' ? /** @type {Monitor} */ (maxNorm) : null;
   if (monitor === null) checkNotNegative('maxNorm', maxNorm, 'or Infinity, or a GradMonitor');
-  checkNormType(normType);
-  checkNotNegative('eps', eps, 'and finite');
-  checkChoice('nonfinite', nonfinite, POLICIES);
+  const { normType, eps, nonfinite } = readClipOptions(options);
 
   const tensors = collect(gradients);
   const writable = distinctWritable(tensors);
@@ -114,10 +93,9 @@ export function clipGradNorm(gradients, maxNorm, options = {}) {
  */
 export function clipGradsWithNorm(gradients, maxNorm, totalNorm, options = {}) {
   checkOptions('clipGradsWithNorm', options, ['eps']);
-  const { eps = DEFAULT_EPS } = options;
   checkNotNegative('maxNorm', maxNorm, 'or Infinity');
   checkNotNegative('totalNorm', totalNorm, 'or NaN');
-  checkNotNegative('eps', eps, 'and finite');
+  const { eps } = readClipOptions(options);
   const tensors = collect(gradients);
   scaleToNorm(tensors, distinctWritable(tensors), totalNorm, maxNorm, { eps, normType: 2 });
 }
@@ -192,12 +170,11 @@ function thresholdOf(monitor, norm) {
  */
 function scaleToNorm(tensors, writable, norm, limit, { eps, normType }) {
   const factor = coefficient(norm, limit, eps);
-  const widest = tensors.reduce((dtype, tensor) => Math.max(dtype, tensor.dtype), 0);
-  if (!(factor > 0 && factor < 1) || widest > FLOAT64) return scale(writable, factor);
-  const areDoubles = tensors.every(({ dtype }) => dtype === FLOAT64);
+  if (!(factor > 0 && factor < 1)) return scale(writable, factor);
+  const { widest, areDoubles, elements } = allocationOf(tensors)?.traits ?? traitsOf(tensors);
+  if (widest > FLOAT64) return scale(writable, factor);
   const room = areDoubles ? roomOfDoubles(normType) : FLOAT_ROOM;
   const smallest = areDoubles ? 2 ** -1074 : 2 ** -149;
-  const elements = tensors.reduce((sum, { length }) => sum + length, 0);
   const rewrite = needsRoundingTowardZero(elements, smallest, limit, normType, room)
     ? scaleTowardZero
     : scale;

@@ -7,7 +7,7 @@ import { alignColumns, formatCount, formatNumber, formatShare, withWords } from 
 
 /**
  * @typedef {import('./door/collect.js').Gradients} Gradients
- * @typedef {import('./core/inspect.js').Summary} Summary
+ * @typedef {import('./core/inspect.js').Summary} Health
  */
 
 /**
@@ -17,7 +17,7 @@ import { alignColumns, formatCount, formatNumber, formatShare, withWords } from 
 
 /**
  * What is known of a tensor before its share is; value is that of the first element that is not finite, if there is one.
- * @typedef {{ name: string, dtype: string, value: number, summary: Summary }} TensorSummary
+ * @typedef {{ name: string, dtype: string, value: number, summary: Health }} Row
  */
 
 /**
@@ -58,12 +58,12 @@ export class GradReport {
   /**
    * For gradReport and its like on the GPU, who did the looking.
    * @param {number} normType
-   * @param {Summary} total
-   * @param {readonly TensorSummary[]} rows  in the order of reading
+   * @param {Health} total
+   * @param {readonly Row[]} rows  in the order of reading
    */
   constructor(normType, total, rows) {
-    const isMaximum = total.mantissa === 0 || normType >= MAXIMUM_FROM;
-    const shareOf = isMaximum ? sharesOfMaximum(total, rows) : sharesOfSum(total);
+    const shareOf = sharesOf(normType, total, rows);
+    const nonfinite = rows.flatMap(nonfiniteOf);
 
     /** The p-norm of all: gradNorm, bit for bit. @readonly */
     this.norm = total.norm;
@@ -81,12 +81,12 @@ export class GradReport {
     this.nan = total.nan;
     /** How many elements are Infinity or -Infinity. @readonly */
     this.inf = total.inf;
+    /** The first element that is not finite, or null if all are. @readonly @type {Nonfinite | null} */
+    this.firstNonfinite = nonfinite[0] ?? null;
     /** A row for each tensor, in the order of reading. @readonly @type {readonly TensorReport[]} */
     this.tensors = rows.map((row) => reportOf(row, shareOf(row.summary)));
     /** The first element that is not finite of each tensor that has one. @readonly @type {readonly Nonfinite[]} */
-    this.nonfinite = rows.flatMap(nonfiniteOf);
-    /** The first element that is not finite, or null if all are. @readonly @type {Nonfinite | null} */
-    this.firstNonfinite = this.nonfinite[0] ?? null;
+    this.nonfinite = nonfinite;
   }
 
   /**
@@ -116,9 +116,7 @@ export class GradReport {
    * @returns {Record<string, unknown>}
    */
   toJSON() {
-    const { firstNonfinite, tensors, nonfinite, ...total } = this;
-    const all = { ...total, firstNonfinite, tensors, nonfinite };
-    return /** @type {Record<string, unknown>} */ (withWords(all));
+    return /** @type {Record<string, unknown>} */ (withWords(this));
   }
 }
 
@@ -158,32 +156,26 @@ export function gradReport(gradients, options = {}) {
 }
 
 /**
- * A share is the quotient of two sums of powers; NaN where an element is not finite.
- * @param {Summary} total
- * @returns {(summary: Summary) => number}
+ * A share is the quotient of two sums of powers; NaN where an element is not finite. There is no sum for p = Infinity, nor a
+ * good one for p so large that it might be: those who have the largest magnitude share alike. With nothing but zeros, every share
+ * is 0.
+ * @param {number} normType
+ * @param {Health} total
+ * @param {readonly Row[]} rows
+ * @returns {(health: Health) => number}
  */
-function sharesOfSum(total) {
-  if (Number.isNaN(total.norm) || total.inf > 0) return () => NaN;
-  return ({ mantissa, exponent }) =>
-    mantissa === 0 ? 0 : (mantissa / total.mantissa) * 2 ** (exponent - total.exponent);
-}
-
-/**
- * There is no sum for p = Infinity, nor a good one for p so large that it might be: those who have the largest magnitude share
- * alike. With nothing but zeros, every share is 0.
- * @param {Summary} total
- * @param {readonly TensorSummary[]} rows
- * @returns {(summary: Summary) => number}
- */
-function sharesOfMaximum(total, rows) {
+function sharesOf(normType, total, rows) {
   if (total.nan + total.inf > 0) return () => NaN;
-  if (total.max === 0) return () => 0;
-  const count = rows.filter(({ summary }) => summary.max === total.max).length;
-  return ({ max }) => (max === total.max ? 1 / count : 0);
+  if (total.mantissa !== 0 && normType < MAXIMUM_FROM) {
+    return ({ mantissa, exponent }) =>
+      mantissa && (mantissa / total.mantissa) * 2 ** (exponent - total.exponent);
+  }
+  const sharing = rows.filter(({ summary }) => summary.max === total.max).length;
+  return ({ max }) => (max > 0 && max === total.max ? 1 / sharing : 0);
 }
 
 /**
- * @param {TensorSummary} row
+ * @param {Row} row
  * @param {number} share
  * @returns {TensorReport}
  */
@@ -193,7 +185,7 @@ function reportOf({ name, dtype, summary }, share) {
 }
 
 /**
- * @param {TensorSummary} row
+ * @param {Row} row
  * @returns {Nonfinite[]}  one or none
  */
 function nonfiniteOf({ name, value, summary: { firstNonfinite: index } }) {
@@ -264,10 +256,7 @@ function cellsOf({ name, dtype, elements, norm, share, max, meanAbs, zeros, nan,
     formatCount(elements),
     formatNumber(norm),
     formatShare(share),
-    formatNumber(max),
-    formatNumber(meanAbs),
-    formatCount(zeros),
-    formatCount(nan),
-    formatCount(inf),
+    ...[max, meanAbs].map(formatNumber),
+    ...[zeros, nan, inf].map(formatCount),
   ];
 }

@@ -3,7 +3,8 @@
 //
 //   cases.js, peers.js -> measure.js (child.js) -> targets.js, report.js -> table.js
 //
-// and in the process of each contender: contender_process.js -> serve.js, data.js, task.js, peers.js, loops.js.
+// and in the process of each contender: contender_process.js -> serve.js, task.js, peers.js. Loops, data,
+// statistics and the reference are those of the demo page, in web/demo/measure/.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

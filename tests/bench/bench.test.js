@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TARGETS, makeCases, roundsFactor, sizeName } from './cases.js';
-import { checksum, gpt2Lengths, gpt2Parameters, makeTensors } from './data.js';
+import { checksum, gpt2Lengths, gpt2Parameters, makeTensors } from '../../web/demo/measure/data.js';
 import {
   decodingNorm,
   decodingTable,
@@ -15,12 +15,12 @@ import {
   powNorm,
   tableNorm,
   unrolledClip,
-} from './loops.js';
+} from '../../web/demo/measure/loops.js';
 import { parseOptions } from './options.js';
 import { OURS, makeContenders, takesPart } from './peers.js';
-import { referenceNorm, relativeDifference } from './reference.js';
+import { referenceNorm, relativeDifference } from '../../web/demo/measure/reference.js';
 import { summaryTables } from './report.js';
-import { median, orderOf, quantile, spread, takesTurn } from './statistics.js';
+import { median, orderOf, quantile, spread, takesTurn } from '../../web/demo/measure/statistics.js';
 import { alignedTable, bar, formatTime, markdownTable, threeDigits } from './table.js';
 import { judge } from './targets.js';
 import { makeRoutine } from './task.js';
@@ -219,7 +219,7 @@ for (const [name, clip] of Object.entries({ plainClip, unrolledClip })) {
   });
 }
 
-test('plainReport: norm, maximum and counts of each tensor', () => {
+test('plainReport: the norm, and the health of each tensor', () => {
   const { norm, rows } = plainReport([Float32Array.of(3, 0, -4, -0), Float32Array.of(12)]);
   assert.equal(norm, 13);
   assert.deepEqual(rows[0], {

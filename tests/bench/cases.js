@@ -1,6 +1,6 @@
 // tests/bench/cases.js: which shapes are measured, what is done to them, and what gradnorm promises on them.
 
-import { gpt2Lengths } from './data.js';
+import { gpt2Lengths } from '../../web/demo/measure/data.js';
 
 /** @typedef {import('./task.js').Task} Task */
 

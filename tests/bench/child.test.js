@@ -4,12 +4,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Child } from './child.js';
-import { checksum, makeTensors } from './data.js';
-import { decodingNorm, eightAccumulatorNorm, plainNorm, plainReport, powNorm } from './loops.js';
+import { checksum, makeTensors } from '../../web/demo/measure/data.js';
+import {
+  decodingNorm,
+  eightAccumulatorNorm,
+  plainNorm,
+  plainReport,
+  powNorm,
+} from '../../web/demo/measure/loops.js';
 import { measureCase } from './measure.js';
 import { nativeProgram } from './native.js';
 import { OURS, makeContenders } from './peers.js';
-import { referenceNorm, relativeDifference } from './reference.js';
+import { referenceNorm, relativeDifference } from '../../web/demo/measure/reference.js';
 
 const LIBRARY = new URL('../../dist/gradnorm.js', import.meta.url).href;
 const ERROR_BOUND = 2 ** -23;

@@ -21,12 +21,12 @@ import {
   powNorm,
   tableNorm,
   unrolledClip,
-} from './loops.js';
+} from '../../web/demo/measure/loops.js';
 import { nativeProgram } from './native.js';
 
 /** @typedef {import('./cases.js').BenchCase} BenchCase */
-/** @typedef {import('./data.js').Dtype} Dtype */
-/** @typedef {import('./data.js').Tensor} Tensor */
+/** @typedef {import('../../web/demo/measure/data.js').Dtype} Dtype */
+/** @typedef {import('../../web/demo/measure/data.js').Tensor} Tensor */
 /** @typedef {import('./task.js').Job} Job */
 /** @typedef {import('./task.js').Task} Task */
 

@@ -1,7 +1,7 @@
 // tests/bench/report.js: turns the figures of a run into tables for people.
 
 import { OURS } from './peers.js';
-import { REFERENCE_ERROR } from './reference.js';
+import { REFERENCE_ERROR } from '../../web/demo/measure/reference.js';
 import { alignedTable, bar, formatTime, markdownTable, threeDigits } from './table.js';
 
 /** @typedef {import('./measure.js').CaseResult} CaseResult */

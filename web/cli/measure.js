@@ -6,7 +6,7 @@ import { InputError } from './words.js';
 
 /**
  * @typedef {import('./tensor.js').StoredTensor} StoredTensor
- * @typedef {import('../report.js').TensorSummary} TensorSummary
+ * @typedef {import('../report.js').Row} Row
  */
 
 const CHUNK_BYTES = CHUNK_ELEMENTS * WIDEST_BYTES;
@@ -19,7 +19,7 @@ const CHUNK_BYTES = CHUNK_ELEMENTS * WIDEST_BYTES;
  */
 export async function measure(tensors, normType, onRead) {
   const inspection = new Inspection(normType, 2 * CHUNK_BYTES);
-  /** @type {TensorSummary[]} */
+  /** @type {Row[]} */
   const rows = [];
   for (const tensor of tensors) {
     await inspect(tensor, inspection, onRead);
@@ -79,7 +79,7 @@ function swapBytes({ buffer, byteOffset, byteLength }, size) {
 /**
  * @param {StoredTensor} tensor
  * @param {Inspection} inspection  at the end of it
- * @returns {TensorSummary}
+ * @returns {Row}
  */
 function rowOf({ name, type, indexOf }, inspection) {
   const summary = inspection.row();

@@ -1,10 +1,10 @@
 // web/core/homes.js: where gradients live. Tells arrays in a memory of the core, which stay where they are, from those of others,
 // which are copied through the staging area; and knows what allocGradients made.
-import { bufferOf } from '../words/typed-array.js';
+import { bufferOf, byteOffsetOf } from '../words/typed-array.js';
 import { getCore } from './module.js';
 
 /**
- * @typedef {import('../door/collect.js').Tensor} Tensor
+ * @typedef {import('./dtypes.js').Tensor} Tensor
  * @typedef {import('./memory.js').Core} Core
  */
 
@@ -21,6 +21,7 @@ import { getCore } from './module.js';
  * @typedef {object} Allocation
  * @property {readonly Tensor[]} tensors
  * @property {readonly Table[]} tables
+ * @property {import('./traits.js').Traits} traits
  */
 
 /**
@@ -83,16 +84,22 @@ export function byHome(tensors) {
   const visiting = getCore();
   const all = { core: visiting, tensors, positions: null };
   if (!isAnyResident) return [all];
-  /** @type {Map<Core, { core: Core, tensors: Tensor[], positions: number[] }>} */
-  const households = new Map();
-  for (let i = 0; i < tensors.length; ++i) {
-    const core = residents.get(bufferOf(tensors[i].array)) ?? visiting;
-    let household = households.get(core);
-    if (household === undefined) households.set(core, (household = { core, tensors: [], positions: [] }));
-    household.tensors.push(tensors[i]);
-    household.positions.push(i);
-  }
-  if (households.size > 1) return [...households.values()];
-  const [only] = households.keys();
-  return [only === undefined ? all : { ...all, core: only }];
+  const cores = tensors.map(({ array }) => residentOf(array, visiting) ?? visiting);
+  const [first = visiting] = cores;
+  if (cores.every((core) => core === first)) return [{ ...all, core: first }];
+  return [...new Set(cores)].map((core) => {
+    const positions = cores.flatMap((own, i) => (own === core ? [i] : []));
+    return { core, tensors: positions.map((i) => tensors[i]), positions };
+  });
+}
+
+/**
+ * The core whose memory an array lies in. An array before the place where gradients may lie is in none; that is asked first, because
+ * engines give a small array a buffer of its own when somebody asks for it.
+ * @param {import('./dtypes.js').GradientArray} array
+ * @param {Core} visiting  any other core
+ * @returns {Core | undefined}
+ */
+function residentOf(array, { freeAt }) {
+  return byteOffsetOf(array) < freeAt ? undefined : residents.get(bufferOf(array));
 }

@@ -8,7 +8,7 @@ import { pack } from './pack.js';
 import { uint16ViewOf } from '../words/typed-array.js';
 
 /**
- * @typedef {import('../door/collect.js').Tensor} Tensor
+ * @typedef {import('./dtypes.js').Tensor} Tensor
  */
 
 /**

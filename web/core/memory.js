@@ -44,8 +44,13 @@ export const MAX_GROUPS = 256;
  * tenth longer. */
 export const STAGING_BYTES = 768 * 1024;
 
+/** A memory has at most 65536 pages, of which the last is left out: its end would be no address. */
+export const MAX_MEMORY_BYTES = 65535 * 65536;
+
 /** Cache lines do not lie across two tables. */
 const ALIGNMENT = 64;
+/** Copies into the staging area are a few percent faster where it begins with a page of the machine. */
+const MACHINE_PAGE_BYTES = 4096;
 const PAGE_BYTES = 65536;
 
 /**
@@ -86,6 +91,7 @@ export function tablesFrom(heapBase) {
   const healthsAt = take(8 * HEALTH_WORDS * (MAX_GROUPS + 1));
   const rowsAt = take(8 * ROW_NUMBERS * MAX_GROUPS);
   const factorsAt = take(8 * MAX_GROUPS);
+  freeAt = Math.ceil(freeAt / MACHINE_PAGE_BYTES) * MACHINE_PAGE_BYTES;
   return { segmentsAt, partialsAt, healthsAt, rowsAt, factorsAt, freeAt };
 }
 

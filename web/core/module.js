@@ -1,7 +1,8 @@
 // web/core/module.js: the loader. Gives the pipeline its core, the WebAssembly module behind bindings/: by itself
 // and synchronously at the first call, or earlier and as you like it by init and initSync.
 import { embind } from './embind.js';
-import { describe, tagOf } from '../words/errors.js';
+import { check } from '../words/checks.js';
+import { tagOf } from '../words/errors.js';
 import { INTERFACE_VERSION } from './layout.js';
 import { layOut, makeMemory, STAGING_BYTES, TABLES_BYTES } from './memory.js';
 import { readResponse, readUrl } from './url.js';
@@ -102,9 +103,7 @@ const INIT_EXPECTED = `${INIT_SYNC_EXPECTED}, a Response, a URL or a string`;
  * @param {string} expected
  */
 function checkSource(caller, source, accepts, expected) {
-  if (!accepts(source)) {
-    throw new TypeError(`the source given to ${caller} is ${describe(source)}; expected ${expected}`);
-  }
+  check(`the source given to ${caller}`, source, { accepts, expected });
 }
 
 /** @param {unknown} source */

@@ -7,7 +7,7 @@ import { copyIn } from './staging.js';
 import { byteOffsetOf } from '../words/typed-array.js';
 
 /**
- * @typedef {import('../door/collect.js').Tensor} Tensor
+ * @typedef {import('./dtypes.js').Tensor} Tensor
  * @typedef {import('./memory.js').Core} Core
  */
 

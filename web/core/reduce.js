@@ -7,7 +7,7 @@ import { pack } from './pack.js';
 import { TOTALS, WORDS } from './partial.js';
 
 /**
- * @typedef {import('../door/collect.js').Tensor} Tensor
+ * @typedef {import('./dtypes.js').Tensor} Tensor
  * @typedef {import('./memory.js').Core} Core
  */
 
@@ -46,7 +46,7 @@ export function reduceEach(tensors, normType) {
       }
     }
   }
-  const core = mergeTotals(households.map(({ core }) => core));
+  const core = mergeTotals(households);
   return { norm: core.finish(normType, core.totalAt), norms };
 }
 
@@ -92,32 +92,39 @@ export function finish(state, normType) {
  * @returns {Core}
  */
 function reduceToTotal(tensors, normType) {
-  const tables = allocationOf(tensors)?.tables ?? [];
-  if (tables.length > 0) {
-    for (const { core, at, count } of tables) {
-      core.clear(core.totalAt, 0, 1);
-      core.reduce(normType, at, count, core.totalAt, 0);
-    }
-    return mergeTotals(tables.map(({ core }) => core));
-  }
-  const households = byHome(tensors);
-  for (const { core, tensors: own } of households) {
+  const tables = allocationOf(tensors)?.tables;
+  if (tables === undefined || tables.length === 0) return reduceHouseholds(byHome(tensors), normType);
+  for (const { core, at, count } of tables) {
     core.clear(core.totalAt, 0, 1);
-    pack(core, own, 0, own.length, 0, (count) =>
+    core.reduce(normType, at, count, core.totalAt, 0);
+  }
+  return mergeTotals(tables);
+}
+
+/**
+ * @param {import('./homes.js').Household[]} households
+ * @param {number} normType
+ * @returns {Core}
+ */
+function reduceHouseholds(households, normType) {
+  for (const { core, tensors } of households) {
+    core.clear(core.totalAt, 0, 1);
+    pack(core, tensors, 0, tensors.length, 0, (count) =>
       core.reduce(normType, core.segmentsAt, count, core.totalAt, 0),
     );
   }
-  return mergeTotals(households.map(({ core }) => core));
+  return mergeTotals(households);
 }
 
 /**
  * Merges the totals of all cores in that of the first.
- * @param {Core[]} cores
+ * @param {readonly { core: Core }[]} each
  * @returns {Core}
  */
-function mergeTotals([core = getCore(), ...others]) {
-  for (const other of others) {
-    core.partials.set(wordsOfTotal(other));
+function mergeTotals(each) {
+  const { core } = each[0];
+  for (let i = 1; i < each.length; ++i) {
+    core.partials.set(wordsOfTotal(each[i].core));
     core.merge(core.partialsAt, 0, 1, core.totalAt, 0);
   }
   return core;

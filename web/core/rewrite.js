@@ -8,7 +8,7 @@ import { copyIn, copyOut } from './staging.js';
 import { fillWith } from '../words/typed-array.js';
 
 /**
- * @typedef {import('../door/collect.js').Tensor} Tensor
+ * @typedef {import('./dtypes.js').Tensor} Tensor
  * @typedef {import('./memory.js').Core} Core
  */
 

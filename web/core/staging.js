@@ -1,10 +1,10 @@
 // web/core/staging.js: elements into a staging area and back out of it. Used by what reduces and by what rewrites; knows nothing
 // of norms.
 import { BYTE_SHIFTS, FLOAT32, FLOAT64 } from './dtypes.js';
-import { bytesOf, lengthOf } from '../words/typed-array.js';
+import { bytesOf } from '../words/typed-array.js';
 
 /**
- * @typedef {import('../door/collect.js').Tensor} Tensor
+ * @typedef {import('./dtypes.js').Tensor} Tensor
  * @typedef {import('./dtypes.js').GradientArray} GradientArray
  * @typedef {import('./memory.js').StagingArea} StagingArea
  */
@@ -21,8 +21,7 @@ const LOOP_COPY_ELEMENTS = 8;
  * @param {number} byteOffset
  */
 export function copyIn(staging, { array, dtype, length }, start, count, byteOffset) {
-  // A view of a buffer that grew since the door is longer now.
-  const isWhole = count === length && lengthOf(array) === length;
+  const isWhole = count === length;
   if (dtype === FLOAT32 && count <= LOOP_COPY_ELEMENTS) {
     copyByLoop(array, start, count, staging.float32, byteOffset >> 2);
   } else if (dtype === FLOAT32 && isWhole) {

@@ -411,9 +411,9 @@ function parameterLines({ parameters }) {
     formatCount(parameter.data.length),
     parameter.grad === null ? 'frozen' : formatNumber(gradNorm([parameter])),
   ]);
-  const total = Object.values(parameters).reduce((count, { data }) => count + data.length, 0);
-  rows.push(['all', formatCount(total), formatNumber(gradNorm(parameters))]);
-  return tableLines([['parameter', 'values', 'last p=2'], ...rows], ['left', 'right', 'right']);
+  const elements = Object.values(parameters).reduce((sum, { data }) => sum + data.length, 0);
+  rows.push(['all', formatCount(elements), formatNumber(gradNorm(parameters))]);
+  return tableLines([['parameter', 'elements', 'last p=2'], ...rows], ['left', 'right', 'right']);
 }
 
 /** @param {{ step: number, report: GradReport }} sick */

@@ -43,7 +43,7 @@ import { bytesPerElement, DTYPES, wordsAround } from './jobs.js';
  */
 
 /** @typedef {import('../door/collect.js').Door} Door */
-/** @typedef {import('../door/collect.js').Place} Place */
+/** @typedef {import('../core/dtypes.js').Place} Place */
 
 const NAMES = ['buffer', 'offset', 'length', 'dtype'];
 const TYPES = `{ ${NAMES.join(', ')} }`;
@@ -63,7 +63,7 @@ export function collectTensors(tensors) {
 /**
  * Gradients of which some are in buffers and some in arrays.
  * @param {unknown} gradients
- * @returns {{ tensors: GpuTensor[], arrays: import('../door/collect.js').Tensor[] }}
+ * @returns {{ tensors: GpuTensor[], arrays: readonly import('../core/dtypes.js').Tensor[] }}
  * @throws {TypeError} on anything that is no gradient, naming its place
  */
 export function collectMixed(gradients) {
@@ -74,7 +74,7 @@ export function collectMixed(gradients) {
 
 /**
  * A tensor in an array as the user may have passed it.
- * @param {import('../door/collect.js').Tensor} tensor
+ * @param {import('../core/dtypes.js').Tensor} tensor
  * @returns {import('../door/collect.js').Gradient}
  */
 export function gradientOf({ array, dtype }) {

@@ -7,7 +7,7 @@ import { COPY_DST, JOB_ELEMENTS, STORAGE } from './constants.js';
 import { DTYPES } from './jobs.js';
 
 /**
- * @typedef {import('../door/collect.js').Tensor} Tensor
+ * @typedef {import('../core/dtypes.js').Tensor} Tensor
  * @typedef {import('./types.js').GpuBuffer} GpuBuffer
  * @typedef {import('./context.js').Context} Context
  * @typedef {import('./tensors.js').GpuTensor} GpuTensor

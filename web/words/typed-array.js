@@ -88,6 +88,18 @@ export function bytesOf(array, start, length) {
 }
 
 /**
+ * A view that stays as long as it is, where the array itself follows the length of its buffer.
+ * @template {ArrayLike<number>} Type
+ * @param {Type} array  a typed array
+ * @param {number} length
+ * @returns {Type}
+ */
+export function firstOf(array, length) {
+  const ArrayType = /** @type {any} */ (globalThis)[/** @type {string} */ (typedArrayName(array))];
+  return new ArrayType(bufferOf(array), byteOffsetOf(array), length);
+}
+
+/**
  * @param {ArrayLike<number>} array  a typed array of 16-bit elements
  * @returns {Uint16Array}  its bits
  */

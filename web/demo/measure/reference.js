@@ -1,4 +1,4 @@
-// tests/bench/reference.js: the norm that the contenders' relative errors are measured against.
+// web/demo/measure/reference.js: the norm that the contenders' relative errors are measured against.
 //
 // It has to run over 124 million elements, so it is float64 with Neumaier's compensated summation
 // (doi:10.1002/zamm.19740540106), not exact; reference.test.js compares it with the exact oracle.
