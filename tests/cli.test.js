@@ -15,9 +15,12 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, test } from 'node:test';
 import { gradNorm, gradReport } from 'gradnorm';
+import { withTensorsOf } from '../web/cli/formats.js';
+import { measure } from '../web/cli/measure.js';
 import { Progress } from '../web/cli/progress.js';
+import { shareOut, takePart } from '../web/cli/work.js';
 import { assertAccurate, createRandom } from './accuracy.js';
-import { bytesOf, npy, npyHeader, npyOf, safetensors, zip } from './cli-files.js';
+import { bytesOf, npy, npyHeader, npyOf, safetensors, safetensorsOf, zip } from './cli-files.js';
 import { makeTemporaryFolder, ROOT, runNode } from './support.js';
 
 const COMMAND = join(ROOT, 'dist', 'cli', 'gradnorm.js');
@@ -300,7 +303,6 @@ describe('the report', () => {
   test('a tensor named like what every object has is a tensor', async () => {
     const header =
       '{"__proto__":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"constructor":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}';
-    const { safetensorsOf } = await import('./cli-files.js');
     const json = await jsonOf(
       write('proto.safetensors', safetensorsOf(header, [bytesOf(Float32Array.of(3, 4))])),
     );
@@ -309,6 +311,81 @@ describe('the report', () => {
       json.tensors.map((/** @type {TensorReport} */ row) => row.name),
       ['__proto__', 'constructor'],
     );
+  });
+});
+
+describe('threads', () => {
+  const sick = randomFloats(300_001, 9);
+  sick[140_000] = -Infinity;
+  sick[290_000] = NaN;
+  const gradients = {
+    sick,
+    large: randomFloats(280_000, 10),
+    small: Float32Array.of(1, 2),
+    none: new Float32Array(0),
+    last: randomFloats(131_073, 11),
+  };
+  const path = () =>
+    write(
+      'threads.safetensors',
+      safetensors(
+        Object.fromEntries(Object.entries(gradients).map(([name, data]) => [name, { dtype: 'F32', data }])),
+      ),
+    );
+  const pieceElements = 2 ** 17;
+
+  for (const threads of [1, 2, 3]) {
+    for (const normType of [2, Infinity, 2.7]) {
+      test(`${threads}: the report of gradReport, bit for bit, p = ${normType}; every byte is counted once`, async () => {
+        let bytes = 0;
+        const report = await withTensorsOf([path()], (tensors) =>
+          measure(tensors, normType, (count) => (bytes += count), { threads, pieceElements }),
+        );
+        assert.deepEqual(
+          JSON.parse(JSON.stringify(report)),
+          JSON.parse(JSON.stringify(gradReport(gradients, { normType }))),
+        );
+        assert.equal(
+          bytes,
+          Object.values(gradients).reduce((sum, { byteLength }) => sum + byteLength, 0),
+        );
+      });
+    }
+  }
+
+  test('what they cannot measure is measured, or refused, by the first in the order of the file', async () => {
+    const data = new BigInt64Array(500_000);
+    data[499_999] = 2n ** 60n;
+    data[300_000] = -(2n ** 61n);
+    const bytes = npy('<i8', [500, 1000], data, true);
+    const path = write('inexact.npy', bytes);
+    for (const threads of [1, 2, 3]) {
+      const measured = withTensorsOf([path], (tensors) =>
+        measure(tensors, 2, () => {}, { threads, pieceElements }),
+      );
+      // The element at column 600 and row 0, by rows.
+      await assert.rejects(measured, /at index 600 is -2305843009213693952; expected/);
+    }
+  });
+
+  test('a thread that ends before its time is not missed', async () => {
+    const report = await withTensorsOf([path()], async (tensors) => {
+      const work = shareOut(
+        tensors.map(({ type, elements }) => ({
+          descriptor: -1,
+          position: 0,
+          type: type.name,
+          elements,
+          isBigEndian: false,
+        })),
+        2,
+      );
+      await takePart(work);
+      assert.deepEqual([...work.isMeasured], [0, 0, 0, 0, 0]);
+      assert.equal(Atomics.load(work.next, 0), 5, 'the others are told to stop');
+      return measure(tensors, 2, () => {});
+    });
+    assert.equal(String(report), String(gradReport(gradients)));
   });
 });
 
@@ -532,7 +609,8 @@ describe('memory', () => {
   // Where Linux tells it: what the other way says of a process includes its parent at the start.
   const tell = `data:text/javascript,
     import { readFileSync } from 'node:fs';
-    process.on('exit', () => {
+    import { isMainThread } from 'node:worker_threads';
+    if (isMainThread) process.on('exit', () => {
       let kilobytes = process.resourceUsage().maxRSS;
       try {
         kilobytes = /VmHWM:\\s*(\\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))[1];

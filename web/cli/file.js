@@ -34,12 +34,8 @@ export class InputFile {
    * @param {number} position  in the file
    */
   read(target, position) {
-    for (let count = 0; count < target.length;) {
-      const rest = target.length - count;
-      const got = this.attempt(() => readSync(this.descriptor, target, count, rest, position + count));
-      if (got === 0) this.refuseChange(`ends at byte ${position + count}`);
-      count += got;
-    }
+    const count = this.attempt(() => fill(this.descriptor, target, position));
+    if (count < target.length) this.refuseChange(`ends at byte ${position + count}`);
   }
 
   /**
@@ -88,4 +84,20 @@ export class InputFile {
       throw new InputError(`${this.name} ${got}; expected ${EXPECTED_FILE}`);
     }
   }
+}
+
+/**
+ * @param {number} descriptor
+ * @param {Uint8Array} target
+ * @param {number} position  in the file
+ * @returns {number}  how many bytes there were
+ */
+export function fill(descriptor, target, position) {
+  let count = 0;
+  while (count < target.length) {
+    const got = readSync(descriptor, target, count, target.length - count, position + count);
+    if (got === 0) break;
+    count += got;
+  }
+  return count;
 }

@@ -9,7 +9,7 @@ import { InputError, inWords, printable } from './words.js';
  * @typedef {import('./tensor.js').StoredTensor} StoredTensor
  */
 
-/** What the header says; all of a StoredTensor but its name and how to read it. @typedef {Omit<StoredTensor, 'name' | 'read'>} Described */
+/** What the header says; all of a StoredTensor but its name and how to read it. @typedef {Omit<StoredTensor, 'name' | 'range' | 'read'>} Described */
 
 export const NPY_MAGIC = Buffer.from('\x93NUMPY', 'latin1');
 
@@ -53,7 +53,8 @@ export function tensorsOfNpy(file) {
   const described = parseNpyHeader(file.bytesAt(textStart, dataStart - textStart), file.name);
   const bytes = described.elements * described.type.bytes;
   checkNpySize(file.name, file.size - dataStart, bytes);
-  return [{ ...described, name: file.path, read: readRange(file, dataStart, bytes) }];
+  const range = { file, position: dataStart };
+  return [{ ...described, name: file.path, range, read: readRange(file, dataStart, bytes) }];
 }
 
 /**
@@ -119,7 +120,7 @@ export function parseNpyHeader(bytes, place) {
   const elements = elementsOf(lengths);
   byteLengthOf(place, printable(`(${shapeText})`), elements, type.bytes);
   const indexOf = isFortran === 'True' ? byRows(lengths) : (/** @type {number} */ index) => index;
-  return { place, type, elements, isBigEndian: order === '>', indexOf };
+  return { place, type, start: 0, elements, isBigEndian: order === '>', indexOf };
 }
 
 /**

@@ -35,7 +35,8 @@ async function tensorOf(file, entry) {
   const header = (await firstBytes(file, entry, dataStart)).subarray(textStart);
   const described = parseNpyHeader(header, entry.place);
   checkNpySize(entry.place, entry.size - dataStart, described.elements * described.type.bytes);
-  return { ...described, name: entry.name.slice(0, -'.npy'.length), read: readEntry(file, entry, dataStart) };
+  const name = entry.name.slice(0, -'.npy'.length);
+  return { ...described, name, range: null, read: readEntry(file, entry, dataStart) };
 }
 
 /**

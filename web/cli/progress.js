@@ -30,7 +30,8 @@ export class Progress {
   }
 
   line() {
-    const share = this.done / this.total;
+    // What threads could not measure is read again.
+    const share = Math.min(1, this.done / this.total);
     const bar = '█'.repeat(Math.round(share * WIDTH)).padEnd(WIDTH, '░');
     const [done, total] = [this.done, this.total].map((bytes) => (bytes / 1e9).toFixed(2));
     return `${bar} ${Math.floor(100 * share)} % of ${total} GB (${done})`;

@@ -137,8 +137,10 @@ function tensorOf(file, dataStart, name, entry) {
     const expected = `${bytes}, for ${printable(String(dtype))} of shape ${inWords(shape)}`;
     throw new InputError(`the data_offsets of ${place} span ${end - begin} bytes; expected ${expected}`);
   }
-  const read = readRange(file, dataStart + begin, bytes);
-  return { name, place, type, elements, isBigEndian: false, indexOf: (index) => index, read, begin, end };
+  const range = { file, position: dataStart + begin };
+  const read = readRange(file, range.position, bytes);
+  const indexOf = (/** @type {number} */ index) => index;
+  return { name, place, type, start: 0, elements, isBigEndian: false, indexOf, range, read, begin, end };
 }
 
 /**

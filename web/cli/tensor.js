@@ -7,15 +7,24 @@ import { InputError } from './words.js';
  */
 
 /**
+ * A tensor, or a piece of one.
  * @typedef {object} StoredTensor
  * @property {string} name
  * @property {string} place  for messages
  * @property {ElementType} type
+ * @property {number} start  index of its first element: 0, but for a piece
  * @property {number} elements
  * @property {boolean} isBigEndian
  * @property {(index: number) => number} indexOf  counted by rows, of an element counted as they are stored
+ * @property {Range | null} range  where its elements lie, if they lie in a file as they are
  * @property {(buffer: Uint8Array) => AsyncIterable<number>} read  fills the buffer again and again, and says how many bytes
  *   it holds: all but at the end
+ */
+
+/**
+ * @typedef {object} Range
+ * @property {InputFile} file
+ * @property {number} position
  */
 
 /**
@@ -46,7 +55,7 @@ export function byteLengthOf(place, shape, elements, bytes) {
 }
 
 /**
- * @param {InputFile} file
+ * @param {Pick<InputFile, 'read'>} file
  * @param {number} position
  * @param {number} length
  * @returns {StoredTensor['read']}
@@ -59,4 +68,22 @@ export function readRange(file, position, length) {
       yield count;
     }
   };
+}
+
+/**
+ * A tensor in pieces of so many elements, if its elements lie in a file as they are.
+ * @param {StoredTensor} tensor
+ * @param {number} pieceElements
+ * @returns {StoredTensor[]}
+ */
+export function piecesOf(tensor, pieceElements) {
+  const { range, type, elements } = tensor;
+  if (range === null || elements <= pieceElements) return [tensor];
+  return Array.from({ length: Math.ceil(elements / pieceElements) }, (_, i) => {
+    const start = i * pieceElements;
+    const count = Math.min(pieceElements, elements - start);
+    const position = range.position + start * type.bytes;
+    const read = readRange(range.file, position, count * type.bytes);
+    return { ...tensor, start, elements: count, range: { ...range, position }, read };
+  });
 }
