@@ -36,7 +36,7 @@ const WEB_FLOORS = [
   ['web/cli/words.js', 'web/cli/element-types.js', 'web/cli/progress.js', 'web/cli/watch.js'],
   ['web/cli/file.js', 'web/cli/inspection.js', 'web/cli/options.js'],
   ['web/cli/tensor.js', 'web/cli/zip.js', 'web/cli/print.js'],
-  ['web/cli/safetensors.js', 'web/cli/npy.js', 'web/cli/inspect.js'],
+  ['web/cli/safetensors.js', 'web/cli/npy.js', 'web/cli/zip-entry.js', 'web/cli/inspect.js'],
   ['web/cli/npz.js', 'web/cli/work.js'],
   ['web/cli/formats.js', 'web/cli/worker.js', 'web/cli/threads.js'],
   ['web/cli/measure.js'],

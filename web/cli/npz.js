@@ -1,6 +1,7 @@
 // web/cli/npz.js: a .npz file, a zip archive of .npy files, as numpy.savez and numpy.savez_compressed write it.
 import { checkNpySize, NPY_OPENING_BYTES, npyHeaderLengths, parseNpyHeader } from './npy.js';
-import { bytesOfEntry, entriesOf } from './zip.js';
+import { bytesOfEntry } from './zip-entry.js';
+import { entriesOf } from './zip.js';
 import { InputError } from './words.js';
 
 /**
@@ -30,10 +31,8 @@ async function tensorOf(file, entry) {
       `${entry.place} is no .npy file; expected an archive of these, as numpy.savez writes it`,
     );
   }
-  const opening = await firstBytes(file, entry, NPY_OPENING_BYTES);
-  const { textStart, dataStart } = npyHeaderLengths(opening, entry.place);
-  const header = (await firstBytes(file, entry, dataStart)).subarray(textStart);
-  const described = parseNpyHeader(header, entry.place);
+  const { text, dataStart } = await readHeader(file, entry);
+  const described = parseNpyHeader(text, entry.place);
   checkNpySize(entry.place, entry.size - dataStart, described.elements * described.type.bytes);
   const name = entry.name.slice(0, -'.npy'.length);
   return { ...described, name, range: null, read: readEntry(file, entry, dataStart) };
@@ -42,18 +41,17 @@ async function tensorOf(file, entry) {
 /**
  * @param {InputFile} file
  * @param {ZipEntry} entry
- * @param {number} length
- * @returns {Promise<Buffer>}  fewer, where there are fewer
  */
-async function firstBytes(file, entry, length) {
-  const pieces = [];
-  let count = 0;
+async function readHeader(file, entry) {
+  let bytes = Buffer.alloc(0);
+  let wanted = NPY_OPENING_BYTES;
   for await (const piece of bytesOfEntry(file, entry)) {
-    pieces.push(piece);
-    count += piece.length;
-    if (count >= length) break;
+    bytes = Buffer.concat([bytes, piece]);
+    if (bytes.length >= NPY_OPENING_BYTES) wanted = npyHeaderLengths(bytes, entry.place).dataStart;
+    if (bytes.length >= wanted) break;
   }
-  return Buffer.concat(pieces).subarray(0, length);
+  const { textStart, dataStart } = npyHeaderLengths(bytes, entry.place);
+  return { text: bytes.subarray(textStart, dataStart), dataStart };
 }
 
 /**

@@ -1,7 +1,5 @@
-// web/cli/zip.js: the entries of a zip archive by its central directory, zip64 included, and their bytes (PKWARE's APPNOTE).
-// What the directory says is checked against the file, and what an entry inflates to against the directory.
-import { pipeline, Readable } from 'node:stream';
-import { createInflateRaw, crc32 } from 'node:zlib';
+// web/cli/zip.js: the entries of a zip archive by its central directory, zip64 included (PKWARE's APPNOTE). What the directory says
+// is checked against the file.
 import { InputError, printable } from './words.js';
 
 /** @typedef {import('./file.js').InputFile} InputFile */
@@ -37,8 +35,6 @@ const MOST_DIRECTORY_BYTES = 2 ** 24;
 // What deflates to less than a hundredth is hardly data, which does no harm before it is large.
 const MOST_INFLATION = 100;
 const LARGE_BYTES = 2 ** 28;
-
-const PIECE_BYTES = 2 ** 15;
 
 /** @param {Uint8Array} opening */
 export function looksLikeZip(opening) {
@@ -229,67 +225,6 @@ function checkInflation(file, entries) {
     const expected = `at most ${MOST_INFLATION} times as many (if you trust it, unpack it and measure its .npy files)`;
     throw new InputError(
       `${file.name} would inflate from ${file.size} bytes to ${size}; expected ${expected}`,
-    );
-  }
-}
-
-/**
- * The bytes of an entry. Whoever reads them all knows that they are right.
- * @param {InputFile} file
- * @param {ZipEntry} entry
- * @returns {AsyncGenerator<Buffer>}
- */
-export async function* bytesOfEntry(file, entry) {
-  const packed = piecesOf(file, entry);
-  let size = 0;
-  let checksum = 0;
-  for await (const piece of entry.method === STORED ? packed : inflate(packed, entry)) {
-    size += piece.length;
-    if (size > entry.size) {
-      throw new InputError(
-        `${entry.place} inflates to more than ${entry.size} bytes; expected its size, as the directory says`,
-      );
-    }
-    checksum = crc32(piece, checksum);
-    yield piece;
-  }
-  if (size !== entry.size) {
-    throw new InputError(
-      `${entry.place} inflates to ${size} bytes; expected ${entry.size}, as the directory says`,
-    );
-  }
-  if (checksum !== entry.checksum) {
-    const [got, expected] = [checksum, entry.checksum].map((value) => value.toString(16).padStart(8, '0'));
-    throw new InputError(`${entry.place} has the checksum ${got}; expected ${expected}: it is damaged`);
-  }
-}
-
-/**
- * @param {InputFile} file
- * @param {ZipEntry} entry
- */
-function* piecesOf(file, { position, packed }) {
-  for (let start = 0; start < packed; start += PIECE_BYTES) {
-    yield file.bytesAt(position + start, Math.min(PIECE_BYTES, packed - start));
-  }
-}
-
-/**
- * @param {Iterable<Buffer>} packed
- * @param {ZipEntry} entry
- * @returns {AsyncGenerator<Buffer>}
- */
-async function* inflate(packed, { place }) {
-  const inflated = createInflateRaw({ chunkSize: PIECE_BYTES });
-  // Errors of both come out of the iteration below; without a function to tell them to they would be thrown as well.
-  pipeline(Readable.from(packed), inflated, () => {});
-  try {
-    yield* inflated;
-  } catch (error) {
-    if (error instanceof InputError) throw error;
-    const reason = /** @type {Error} */ (error).message;
-    throw new InputError(
-      `${place} cannot be inflated (${printable(reason)}); expected deflated data: it is damaged`,
     );
   }
 }
