@@ -482,6 +482,21 @@ describe('.npz', () => {
       ]),
       /^entry "w\.npy" of FILE inflates to more than 136 bytes; /,
     ],
+    'a large bomb whose directory and header say that it is smaller': [
+      zip([
+        {
+          ...item,
+          data: zeros,
+          method: 8,
+          packed: deflateRawSync(Buffer.concat([zeros, Buffer.alloc(2 ** 26)])),
+        },
+      ]),
+      /^entry "w\.npy" of FILE inflates to more than 4194432 bytes; expected its size, as the directory says$/,
+    ],
+    'a directory that is there, but huge': [
+      zip(Array.from({ length: 300 }, (_, i) => ({ ...item, name: `${i}`.padEnd(6e4, 'x') }))),
+      /^the directory of FILE is 1\d{7} bytes at byte \d+; expected at most 16777216 bytes within the file$/,
+    ],
     'a name that is no line': [
       zip([{ name: 'a\nb\x1b[2J', data }]),
       /^entry "a\\u\{a\}b\\u\{1b\}\[2J" of FILE is no \.npy file; /,

@@ -18,6 +18,7 @@ import { gradNorm, gradReport } from 'gradnorm';
 import { withTensorsOf } from '../web/cli/formats.js';
 import { measure } from '../web/cli/measure.js';
 import { Progress } from '../web/cli/progress.js';
+import { untilChanged } from '../web/cli/watch.js';
 import { shareOut, takePart } from '../web/cli/work.js';
 import { assertAccurate, createRandom } from './accuracy.js';
 import { bytesOf, npy, npyHeader, npyOf, safetensors, safetensorsOf, zip } from './cli-files.js';
@@ -728,6 +729,17 @@ describe('--watch', () => {
     writeFileSync(`${path}.new`, bytes);
     renameSync(`${path}.new`, path);
   }
+
+  test('a file is measured when it has changed, and is for once as it was before', async () => {
+    const states = ['old', 'old', 'a', 'b', 'old', 'a', 'c', 'c', 'd'];
+    let pauses = 0;
+    await untilChanged(
+      () => String(states.shift()),
+      'old',
+      async () => ++pauses,
+    );
+    assert.deepEqual([states, pauses], [['d'], 8]);
+  });
 
   test('measures again whenever a file is replaced, waits for one that is missing or wrong, and ends with 2 at a norm above the limit', async () => {
     const path = write('watched.npy', npy('<f4', [1], Float32Array.of(1)));

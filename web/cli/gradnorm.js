@@ -75,7 +75,7 @@ async function watch(options) {
     const seen = stateOf(options.paths);
     const code = await measureOnce(options).catch(tell);
     if (code === TOO_LARGE) return code;
-    await untilChanged(options.paths, seen);
+    await untilChanged(() => stateOf(options.paths), seen);
   }
 }
 

@@ -20,13 +20,14 @@ function stateOfFile(path) {
 }
 
 /**
- * @param {readonly string[]} paths
- * @param {string} seen  their state when they were measured
+ * @param {() => string} observe  the state of the files
+ * @param {string} seen           when they were measured
+ * @param {() => Promise<unknown>} [pause]
  */
-export async function untilChanged(paths, seen) {
+export async function untilChanged(observe, seen, pause = () => sleep(INTERVAL_MILLISECONDS)) {
   for (let last = seen; ;) {
-    await sleep(INTERVAL_MILLISECONDS);
-    const state = stateOf(paths);
+    await pause();
+    const state = observe();
     if (state !== seen && state === last) return;
     last = state;
   }
