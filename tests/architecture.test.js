@@ -30,7 +30,7 @@ const WEB_FLOORS = [
   ['web/door/collect.js', 'web/door/clip-options.js'],
   ['web/door/aliases.js', 'web/door/template.js'],
   ['web/norm.js', 'web/clip.js', 'web/report.js', 'web/accumulator.js', 'web/alloc.js'],
-  ['web/api.js'],
+  ['web/api.js', 'web/home.js'],
   ['web/index.js', 'web/slim.js'],
   // The command.
   ['web/cli/words.js', 'web/cli/element-types.js', 'web/cli/progress.js', 'web/cli/watch.js'],

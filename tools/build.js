@@ -169,7 +169,7 @@ function writeDeclarations() {
   rmSync(join(ROOT, 'dist', 'types', 'build'), { recursive: true });
   const folder = join(ROOT, 'dist', 'types', 'web', 'webgpu');
   for (const name of readdirSync(folder)) {
-    if (name !== 'types.d.ts')
+    if (name.endsWith('.d.ts') && name !== 'types.d.ts')
       writeFileSync(join(folder, name), withAliases(readFileSync(join(folder, name), 'utf8')));
   }
 }

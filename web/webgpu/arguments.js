@@ -4,7 +4,7 @@ import { describe, tagOf } from '../words/errors.js';
 import { THREADS } from './constants.js';
 import { kindOf, LARGEST_REAL_POWER, SMALLEST_REAL_POWER } from './powers.js';
 
-/** What the shaders need beyond what every device has; one of compatibility mode may have half of it. */
+/** What the shaders need: what every device has, one of compatibility mode included. */
 const LEAST_LIMITS = {
   maxComputeInvocationsPerWorkgroup: THREADS,
   maxComputeWorkgroupSizeX: THREADS,
@@ -36,8 +36,7 @@ export function checkDevice(device) {
   if (short.length === 0) return;
   const words = (/** @type {any} */ from) => short.map((name) => `${name} ${from[name]}`).join(', ');
   throw new TypeError(
-    `device has ${words(limits)}; expected at least ${words(LEAST_LIMITS)}, ` +
-      'as every device has that is not of compatibility mode',
+    `device has ${words(limits)}; expected at least ${words(LEAST_LIMITS)}, as every device has`,
   );
 }
 

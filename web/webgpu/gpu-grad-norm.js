@@ -66,8 +66,7 @@ export class GpuGradNorm {
   /**
    * @param {GpuOptions} [options]
    * @returns {Promise<GpuGradNorm>}
-   * @throws {TypeError} if an option is wrong, or the device has less than the limits of every device that is not of
-   *   compatibility mode
+   * @throws {TypeError} if an option is wrong, or the device has less than the limits that every device has
    * @throws {Error} if there is no WebGPU or no adapter
    */
   static async create(options = {}) {

@@ -1,6 +1,6 @@
 // web/webgpu/jobs.js: cuts tensors into jobs, and packs jobs into dispatches that bind as few buffers as they can.
 // Pure: ranges of bytes in, tables of words out.
-import { JOB_BFLOAT16, JOB_FLOAT16, JOB_FLOAT32, JOB_ELEMENTS, JOB_WORDS } from './constants.js';
+import { JOB_BFLOAT16, JOB_FLOAT16, JOB_FLOAT32, JOB_ELEMENTS } from './constants.js';
 
 /** @typedef {import('./types.js').GpuBuffer} GpuBuffer */
 
@@ -23,26 +23,30 @@ import { JOB_BFLOAT16, JOB_FLOAT16, JOB_FLOAT32, JOB_ELEMENTS, JOB_WORDS } from 
  */
 
 /**
- * @typedef {object} Binding
- * @property {GpuBuffer} buffer
- * @property {number} begin  in bytes, aligned
- * @property {number} end    in bytes
+ * Elements of a range that one workgroup takes.
+ * @typedef {object} Job
+ * @property {number} number     among all, in the order of the ranges
+ * @property {Range} range
+ * @property {number} firstElement  in its range
+ * @property {number} begin      in bytes, of whole words
+ * @property {number} end
+ * @property {number} start      elements, counted from begin, of which the first (0 or 1) and the one behind the last
+ * @property {number} stop
+ * @property {boolean} isWhole   whether it is 4096 float32 that begin at a multiple of 16 bytes
  */
 
 /**
- * @typedef {object} Dispatch
- * @property {number} firstJob
- * @property {number} jobCount
- * @property {Binding[]} bindings
+ * What a kernel has to be made for.
+ * @typedef {object} DispatchKind
+ * @property {number} slots       bindings of tensors
+ * @property {boolean} isWhole    whether all of its jobs are
+ * @property {boolean} hasHalves  whether some may be of halves
  */
 
 /**
  * @typedef {object} Schedule
- * @property {number} jobCount
- * @property {Uint32Array} jobs         four words each: slot | dtype << 8 | start << 16, first word in the binding,
- *   end, number of the range; start (0 or 1) and end count elements from the first word on
- * @property {Dispatch[]} dispatches
- * @property {Uint32Array} firstElements  of each job, in its range
+ * @property {Job[]} jobs
+ * @property {Dispatch[]} dispatches  those of whole jobs, then those of others
  */
 
 /** @param {number} dtype */
@@ -77,40 +81,145 @@ export const DTYPES = new Map([
  * @returns {Schedule}
  */
 export function schedule(ranges, limits, writable) {
-  const jobCount = ranges.reduce((count, range) => count + jobsOf(range), 0);
-  const jobs = new Uint32Array(JOB_WORDS * jobCount);
-  const firstElements = new Uint32Array(jobCount);
+  /** @type {Job[]} */
+  const jobs = [];
+  for (const range of ranges) cut(range, jobs);
+  const whole = jobs.filter(({ isWhole }) => isWhole);
+  const others = jobs.filter(({ isWhole }) => !isWhole);
+  return { jobs, dispatches: [whole, others].flatMap((list) => pack(list, limits, writable)) };
+}
+
+/**
+ * For one buffer there is no choosing between bindings, which matters on devices that run every branch.
+ * @param {readonly Job[]} jobs  all whole, or none
+ * @param {Limits} limits
+ * @returns {DispatchKind}
+ */
+function kindOf(jobs, limits) {
+  const isOneBuffer = jobs.every(({ range }) => range.buffer === jobs[0].range.buffer);
+  return {
+    slots: isOneBuffer ? 1 : limits.slots,
+    isWhole: jobs.every(({ isWhole }) => isWhole),
+    hasHalves: jobs.some(({ range }) => range.dtype !== JOB_FLOAT32),
+  };
+}
+
+/**
+ * @param {Range} range
+ * @param {Job[]} jobs  to which its jobs are added
+ */
+function cut(range, jobs) {
+  const bytes = bytesPerElement(range.dtype);
+  const start = (range.offset % 4) / bytes;
+  const end = start + range.length;
+  for (let first = 0; first < end; first += JOB_ELEMENTS) {
+    const stop = Math.min(end - first, JOB_ELEMENTS);
+    const begin = range.offset - (range.offset % 4) + first * bytes;
+    jobs.push({
+      number: jobs.length,
+      range,
+      firstElement: first === 0 ? 0 : first - start,
+      begin,
+      end: begin + Math.ceil((stop * bytes) / 4) * 4,
+      start: first === 0 ? start : 0,
+      stop,
+      isWhole: range.dtype === JOB_FLOAT32 && stop === JOB_ELEMENTS && begin % 16 === 0,
+    });
+  }
+}
+
+/**
+ * @param {readonly Job[]} jobs
+ * @param {Limits} limits
+ * @param {boolean} writable
+ * @returns {Dispatch[]}
+ */
+function pack(jobs, limits, writable) {
   /** @type {Dispatch[]} */
   const dispatches = [];
-  const packer = new Packer(limits, writable);
-  let job = 0;
-  ranges.forEach((range, index) => {
-    const perWord = 4 / bytesPerElement(range.dtype);
-    const start = (range.offset % 4) / bytesPerElement(range.dtype);
-    const word = (range.offset - (range.offset % 4)) / 4;
-    const end = start + range.length;
-    for (let first = 0; first < end; first += JOB_ELEMENTS, ++job) {
-      const last = Math.min(end, first + JOB_ELEMENTS);
-      const beginByte = 4 * (word + first / perWord);
-      const endByte = 4 * (word + Math.ceil(last / perWord));
-      const isNew = !packer.add(range.buffer, beginByte, endByte);
-      if (isNew)
-        dispatches.push({
-          firstJob: job,
-          jobCount: 0,
-          bindings: packer.begin(range.buffer, beginByte, endByte),
-        });
-      dispatches[dispatches.length - 1].jobCount += 1;
-      jobs.set(
-        [range.dtype * 256 + (first === 0 ? start : 0) * 65536, beginByte / 4, last - first, index],
-        JOB_WORDS * job,
-      );
-      firstElements[job] = first === 0 ? 0 : first - start;
-      packer.place(jobs, JOB_WORDS * job, range.buffer);
+  const kind = kindOf(jobs, limits);
+  for (const job of jobs) {
+    if (dispatches.at(-1)?.add(job) === true) continue;
+    const dispatch = new Dispatch(kind, limits, writable);
+    dispatch.add(job);
+    dispatches.push(dispatch);
+  }
+  return dispatches;
+}
+
+/** Jobs that are bound together. */
+export class Dispatch {
+  #limits;
+  #writable;
+  /** The last binding of each buffer. @type {Map<GpuBuffer, number>} */
+  #last = new Map();
+  #lastEnd = 0;
+  /** In bytes; each begins where it can be bound. @type {{ buffer: GpuBuffer, begin: number, end: number }[]} */
+  bindings = [];
+  /** @type {{ job: Job, slot: number }[]} */
+  entries = [];
+
+  /**
+   * @param {DispatchKind} kind  of all that are scheduled with it
+   * @param {Limits} limits
+   * @param {boolean} writable
+   */
+  constructor(kind, limits, writable) {
+    this.kind = kind;
+    this.#limits = limits;
+    this.#writable = writable;
+  }
+
+  /**
+   * @param {Job} job  of the kind
+   * @returns {boolean}  whether it fits
+   */
+  add(job) {
+    if (this.entries.length === this.#limits.workgroups) return false;
+    const slot = this.#bind(job.range.buffer, job.begin, job.end);
+    if (slot < 0) return false;
+    this.#lastEnd = job.end;
+    this.entries.push({ job, slot });
+    return true;
+  }
+
+  /**
+   * The words of each entry in the table of jobs: slot | dtype << 8 | start << 16, first word in the binding, end, number.
+   * Bindings move down while jobs are added, so words are counted from them only at the end.
+   */
+  words() {
+    return this.entries.flatMap(({ job: { range, start, stop, begin, number }, slot }) => [
+      slot | (range.dtype << 8) | (start << 16),
+      (begin - this.bindings[slot].begin) / 4,
+      stop,
+      number,
+    ]);
+  }
+
+  /**
+   * @param {GpuBuffer} buffer
+   * @param {number} begin
+   * @param {number} end
+   * @returns {number}  the slot of the binding, or -1
+   */
+  #bind(buffer, begin, end) {
+    const { bindingBytes, alignment } = this.#limits;
+    const lower = begin - (begin % alignment);
+    const last = this.#last.get(buffer);
+    if (last !== undefined) {
+      const binding = this.bindings[last];
+      const united = { begin: Math.min(binding.begin, lower), end: Math.max(binding.end, end) };
+      const isShared = this.#writable && begin < binding.end && begin < this.#lastEnd;
+      if (!isShared && united.end - united.begin <= bindingBytes) {
+        Object.assign(binding, united);
+        return last;
+      }
+      if (this.#writable) return -1;
     }
-  });
-  finishOffsets(dispatches, jobs);
-  return { jobCount, jobs, dispatches, firstElements };
+    if (this.bindings.length === this.kind.slots) return -1;
+    this.#last.set(buffer, this.bindings.length);
+    return this.bindings.push({ buffer, begin: lower, end }) - 1;
+  }
 }
 
 /**
@@ -119,98 +228,6 @@ export function schedule(ranges, limits, writable) {
  */
 export function jobsOf({ dtype, offset, length }) {
   return length === 0 ? 0 : Math.ceil(((offset % 4) / bytesPerElement(dtype) + length) / JOB_ELEMENTS);
-}
-
-/**
- * Bindings move down while a dispatch is packed, so words are counted from them only at the end.
- * @param {readonly Dispatch[]} dispatches
- * @param {Uint32Array} jobs
- */
-function finishOffsets(dispatches, jobs) {
-  for (const { firstJob, jobCount, bindings } of dispatches) {
-    for (let job = firstJob; job < firstJob + jobCount; ++job) {
-      jobs[JOB_WORDS * job + 1] -= bindings[jobs[JOB_WORDS * job] & 0xff].begin / 4;
-    }
-  }
-}
-
-/** Packs ranges of bytes into the bindings of one dispatch after the other. */
-class Packer {
-  #limits;
-  #writable;
-  #jobCount = 0;
-  /** @type {Binding[]} */
-  #bindings = [];
-  /** @type {Map<GpuBuffer, number>} the last binding of each buffer */
-  #slots = new Map();
-  #lastEnd = 0;
-
-  /**
-   * @param {Limits} limits
-   * @param {boolean} writable
-   */
-  constructor(limits, writable) {
-    this.#limits = limits;
-    this.#writable = writable;
-  }
-
-  /**
-   * @param {GpuBuffer} buffer
-   * @param {number} begin
-   * @param {number} end
-   * @returns {boolean}  whether it fits into this dispatch
-   */
-  add(buffer, begin, end) {
-    const { slots, bindingBytes, workgroups, alignment } = this.#limits;
-    if (this.#bindings.length === 0 || this.#jobCount === workgroups) return false;
-    const slot = this.#slots.get(buffer);
-    if (slot !== undefined) {
-      const binding = this.#bindings[slot];
-      if (this.#writable && begin < binding.end && begin < this.#lastEnd) return false;
-      const lower = Math.min(binding.begin, begin - (begin % alignment));
-      const upper = Math.max(binding.end, end);
-      if (upper - lower <= bindingBytes) {
-        binding.begin = lower;
-        binding.end = upper;
-        return this.#count(end);
-      }
-      if (this.#writable) return false;
-    }
-    if (this.#bindings.length === slots) return false;
-    this.#slots.set(buffer, this.#bindings.length);
-    this.#bindings.push({ buffer, begin: begin - (begin % alignment), end });
-    return this.#count(end);
-  }
-
-  /**
-   * @param {GpuBuffer} buffer
-   * @param {number} begin
-   * @param {number} end
-   * @returns {Binding[]}  those of a new dispatch, to which more will be added
-   */
-  begin(buffer, begin, end) {
-    this.#bindings = [{ buffer, begin: begin - (begin % this.#limits.alignment), end }];
-    this.#slots = new Map([[buffer, 0]]);
-    this.#jobCount = 0;
-    this.#count(end);
-    return this.#bindings;
-  }
-
-  /**
-   * @param {Uint32Array} jobs
-   * @param {number} at
-   * @param {GpuBuffer} buffer
-   */
-  place(jobs, at, buffer) {
-    jobs[at] |= /** @type {number} */ (this.#slots.get(buffer));
-  }
-
-  /** @param {number} end */
-  #count(end) {
-    this.#jobCount += 1;
-    this.#lastEnd = end;
-    return true;
-  }
 }
 
 /**

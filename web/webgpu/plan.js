@@ -10,14 +10,13 @@ import {
   FLAG_INFINITY,
   FLAG_NAN,
   MAP_READ,
-  RESULT_WORDS,
   STORAGE,
-  TOTAL_AT,
   UNIFORM,
 } from './constants.js';
 import { waitForLoss, watched } from './failures.js';
 import { Faults } from './faults.js';
 import { rangesToWrite } from './jobs.js';
+import { RESULT } from './layouts.js';
 import { kindOf, parametersOf, POLICIES } from './powers.js';
 import { copyOf, namedEntries, ReadBack } from './read-back.js';
 import { Ring, RING_SLOTS } from './ring.js';
@@ -93,6 +92,7 @@ export class GpuPlan {
   /** The same, once it is known. @type {Error | null} */
   #defect = null;
   #faults = new Faults();
+  #prepared;
 
   /**
    * @param {Context} context
@@ -111,7 +111,7 @@ export class GpuPlan {
     const { device } = context;
     this.#result = device.createBuffer({
       label: 'gradnorm result',
-      size: 4 * RESULT_WORDS,
+      size: 4 * RESULT.words,
       usage: STORAGE | UNIFORM | COPY_SRC,
     });
     const { ring, measuring } = this.#create(() => ({
@@ -120,6 +120,12 @@ export class GpuPlan {
     }));
     this.#ring = ring;
     this.#measuring = measuring;
+    this.#prepared = measuring.prepare('square');
+  }
+
+  /** Resolves when the kernels for p = 2 are compiled, which they are in the background; a step before waits for its own. */
+  get ready() {
+    return this.#prepared.then(() => this.#checkUsable());
   }
 
   /** How many elements the tensors have. */
@@ -157,7 +163,7 @@ export class GpuPlan {
       this.#measuring.encode(pass, kind, slot.parameterGroup);
     });
     const words = await this.#readSlot(slot, this.#faults.claimAll());
-    const total = readTotal(words.subarray(TOTAL_AT));
+    const total = readTotal(words);
     return NormAccumulator.fromJSON(stateOf(total, this.#elements, normType));
   }
 
@@ -284,15 +290,15 @@ export class GpuPlan {
       }
       if (!isOwn) this.#ring.fetch(slot);
       const words = await this.#readSlot(slot, verdict);
-      if (words[3] !== number) {
+      if (words[RESULT.at.step] !== number) {
         isEarly = true;
         throw new Error(
           'gradnorm: this step did not run; expected its encoder to be submitted before norm(), ' +
             'and before seven more steps, and to have had no pass open when the step was added',
         );
       }
-      const total = readTotal(words.subarray(TOTAL_AT));
-      if (nonfinite === 'throw' && (words[0] & (FLAG_NAN | FLAG_INFINITY)) !== 0)
+      const total = readTotal(words);
+      if (nonfinite === 'throw' && (words[RESULT.at.flags] & (FLAG_NAN | FLAG_INFINITY)) !== 0)
         throw this.#nonfiniteError(total);
       return NormAccumulator.fromJSON(stateOf(total, this.#elements, normType)).norm;
     };
@@ -324,9 +330,9 @@ export class GpuPlan {
   /** @param {Total} total */
   #nonfiniteError({ offender }) {
     const { job, position, value } = /** @type {import('./totals.js').Offender} */ (offender);
-    const { jobs, firstElements } = this.#measuring.schedule;
-    const { place, name } = this.#ranges[jobs[4 * job + 3]];
-    const index = firstElements[job] + position;
+    const { range, firstElement } = this.#measuring.schedule.jobs[job];
+    const { place, name } = /** @type {GpuTensor} */ (range);
+    const index = firstElement + position;
     return new GradientError(
       `${place} has the value ${value} at index ${index}; expected finite gradients; nothing was clipped`,
       { tensor: name, index, value },
@@ -359,7 +365,7 @@ export class GpuPlan {
       pass.end();
       if (slot !== null) {
         const copy = encoder === undefined ? slot.readback : this.#ring.keptOf(slot);
-        target.copyBufferToBuffer(this.#result, 0, copy, 0, 4 * RESULT_WORDS);
+        target.copyBufferToBuffer(this.#result, 0, copy, 0, 4 * RESULT.words);
       }
       if (encoder === undefined) device.queue.submit([target.finish()]);
     });
@@ -466,15 +472,16 @@ export class GpuPlan {
 
   /**
    * @param {number} normType
-   * @param {import('./reduce-shader.js').ReduceKind} kind
+   * @param {import('./shaders/sums.js').ReduceKind} kind
    */
   async #reportOnGpu(normType, kind) {
     const { device } = this.#context;
-    const { work, schedule } = this.#measuring;
+    const { partials, schedule } = this.#measuring;
+    const bytes = 4 * partials.words;
     const label = 'gradnorm report';
     const copy = device.createBuffer({
       label,
-      size: 4 * RESULT_WORDS + 2 * work.size,
+      size: 4 * RESULT.words + 2 * bytes,
       usage: MAP_READ | COPY_DST,
     });
     try {
@@ -486,18 +493,18 @@ export class GpuPlan {
         if (kind === 'real') this.#writeParameters(slot, parametersOf({ normType }));
         this.#measuring.encode(norms, kind, slot.parameterGroup);
         norms.end();
-        encoder.copyBufferToBuffer(this.#result, 0, copy, 0, 4 * RESULT_WORDS);
-        encoder.copyBufferToBuffer(work, 0, copy, 4 * RESULT_WORDS, work.size);
+        encoder.copyBufferToBuffer(this.#result, 0, copy, 0, 4 * RESULT.words);
+        encoder.copyBufferToBuffer(partials.buffer, 4 * partials.at, copy, 4 * RESULT.words, bytes);
         const health = encoder.beginComputePass({ label });
         this.#measuring.encodeHealth(health);
         health.end();
-        encoder.copyBufferToBuffer(work, 0, copy, 4 * RESULT_WORDS + work.size, work.size);
+        encoder.copyBufferToBuffer(partials.buffer, 4 * partials.at, copy, 4 * RESULT.words + bytes, bytes);
         device.queue.submit([encoder.finish()]);
       });
       const words = await this.#read(copy, this.#faults.claimAll());
-      const [begin, middle] = [RESULT_WORDS, RESULT_WORDS + work.size / 4];
+      const [begin, middle] = [RESULT.words, RESULT.words + partials.words];
       return reportOf(normType, this.#tensors, schedule, {
-        total: readTotal(words.subarray(TOTAL_AT, begin)),
+        total: readTotal(words),
         norms: words.subarray(begin, middle),
         health: words.subarray(middle),
       });

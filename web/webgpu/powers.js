@@ -1,8 +1,8 @@
 // web/webgpu/powers.js: which shader a power needs, and the parameters of a step as the shaders read them. Pure.
 import { needsRoundingTowardZero } from '../core/room.js';
-import { BINADES, LOWEST_BINADE, PARAMETER_BYTES, PARAMETER_WORDS } from './constants.js';
+import { BINADES, LOWEST_BINADE, PARAMETER_BYTES, PARAMETERS } from './layouts.js';
 
-/** @typedef {import('./reduce-shader.js').ReduceKind} ReduceKind */
+/** @typedef {import('./shaders/sums.js').ReduceKind} ReduceKind */
 
 /**
  * Real powers that the GPU computes, within 4e-6. Others go through the CPU.
@@ -48,7 +48,7 @@ export function kindOf(normType) {
  */
 
 /**
- * The parameters of a step: `Parameters` in web/webgpu/wgsl.js, without the table where it is not read.
+ * The parameters of a step: as web/webgpu/layouts.js says, without the table where it is not read.
  * @param {StepParameters} step
  * @returns {ArrayBuffer}
  */
@@ -62,20 +62,21 @@ export function parametersOf({
   step = 0,
 }) {
   const isReal = kindOf(normType) === 'real';
-  const buffer = new ArrayBuffer(isReal ? PARAMETER_BYTES : 4 * PARAMETER_WORDS);
+  const buffer = new ArrayBuffer(isReal ? PARAMETER_BYTES : 4 * PARAMETERS.words);
   const words = new Uint32Array(buffer);
   const floats = new Float32Array(buffer);
-  words.set(mantissaAndExponent(maxNorm), 0);
-  words.set(mantissaAndExponent(eps), 2);
+  const { at } = PARAMETERS;
+  words.set(mantissaAndExponent(maxNorm), at.maxNormMantissa);
+  words.set(mantissaAndExponent(eps), at.epsMantissa);
   const towardZero = needsRoundingTowardZero(count, 2 ** -149, maxNorm, normType, LEAST_ROOM);
-  words[4] =
+  words[at.policy] =
     POLICIES[nonfinite] |
     (maxNorm === Infinity ? UNLIMITED : 0) |
     (count > 0 ? ROOM : 0) |
     (count > 0 && towardZero ? TOWARD_ZERO : 0);
-  words[12] = step;
+  words[at.step] = step;
   if (isReal) writePower(words, floats, normType);
-  words.set([bitsOf(clipValue), halfBitsOf(clipValue, 11, -14), halfBitsOf(clipValue, 8, -126)], 8);
+  words.set([bitsOf(clipValue), halfBitsOf(clipValue, 11, -14), halfBitsOf(clipValue, 8, -126)], at.limits);
   return buffer;
 }
 
@@ -85,15 +86,15 @@ export function parametersOf({
  * @param {number} p
  */
 function writePower(words, floats, p) {
-  floats[5] = p;
+  floats[PARAMETERS.at.power] = p;
   // Twelve bits: times a binade it has at most 20.
   const unit = 2 ** (Math.floor(Math.log2(p)) - 11);
-  floats[6] = Math.round(p / unit) * unit;
-  floats[7] = p - floats[6];
+  floats[PARAMETERS.at.powerUpper] = Math.round(p / unit) * unit;
+  floats[PARAMETERS.at.powerLower] = p - floats[PARAMETERS.at.powerUpper];
   for (let i = 0; i < BINADES; ++i) {
     const power = p * (LOWEST_BINADE + i);
-    words[PARAMETER_WORDS + 2 * i] = Math.ceil(power);
-    floats[PARAMETER_WORDS + 2 * i + 1] = power - Math.ceil(power);
+    words[PARAMETERS.words + 2 * i] = Math.ceil(power);
+    floats[PARAMETERS.words + 2 * i + 1] = power - Math.ceil(power);
   }
 }
 

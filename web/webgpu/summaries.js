@@ -2,7 +2,8 @@
 // all.
 import { GradReport, NormAccumulator } from '../api.js';
 import { DTYPES, jobsOf } from './jobs.js';
-import { floatOf, partialAt, stateOf, totalOfPartials } from './totals.js';
+import { JOB_WORDS } from './constants.js';
+import { floatOf, stateOf, totalOfPartials } from './totals.js';
 
 /**
  * @typedef {import('../core/inspect.js').Summary} Summary
@@ -12,14 +13,14 @@ import { floatOf, partialAt, stateOf, totalOfPartials } from './totals.js';
  */
 
 /**
- * What the GPU found: of all the total, of each job its partial and what web/webgpu/health-shader.js wrote.
+ * What the GPU found: of all the total, of each job its partial and what web/webgpu/shaders/health.js wrote.
  * @typedef {object} Findings
  * @property {Total} total
  * @property {Uint32Array} norms
  * @property {Uint32Array} health
  */
 
-/** The first element that is not finite, as web/webgpu/health-shader.js numbers it. */
+/** The first element that is not finite, as web/webgpu/shaders/health.js numbers it. */
 const VALUES = [0, NaN, Infinity, -Infinity];
 
 const NAMES = new Map([...DTYPES].map(([name, code]) => [code, name]));
@@ -66,11 +67,11 @@ function normOf(total, elements, normType) {
  * @param {number} end       behind the last
  * @param {number} elements
  */
-function healthOf(health, { firstElements }, begin, end, elements) {
+function healthOf(health, { jobs }, begin, end, elements) {
   const found = { max: 0, zeros: 0, nan: 0, inf: 0, firstNonfinite: -1, value: 0 };
   let sum = 0;
   for (let job = begin; job < end; ++job) {
-    const at = partialAt(job);
+    const at = JOB_WORDS * job;
     const [largestBits, sumBits, zerosAndNans, others] = health.subarray(at, at + 4);
     found.max = Math.max(found.max, floatOf(largestBits));
     sum += floatOf(sumBits) * 2 ** exponentAbove(largestBits);
@@ -79,7 +80,7 @@ function healthOf(health, { firstElements }, begin, end, elements) {
     found.inf += others & 0x1fff;
     const what = others >>> 26;
     if (what !== 0 && found.firstNonfinite < 0) {
-      found.firstNonfinite = firstElements[job] + ((others >>> 13) & 0x1fff);
+      found.firstNonfinite = jobs[job].firstElement + ((others >>> 13) & 0x1fff);
       found.value = VALUES[what];
     }
   }

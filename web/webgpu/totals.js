@@ -2,6 +2,7 @@
 // merges and takes the root of. Pure.
 import { ELEMENTS, emptyState, FLAGS, INFINITY, jsonOf, LARGEST, NAN, TOP, TOTALS } from '../core/partial.js';
 import { JOB_WORDS, TOTAL_SHIFT } from './constants.js';
+import { RESULT } from './layouts.js';
 
 /** @typedef {import('../core/partial.js').NormAccumulatorState} NormAccumulatorState */
 
@@ -25,19 +26,21 @@ const NONE = 0xffffffff;
  */
 
 /**
- * @param {Uint32Array} words  a total; web/webgpu/merge-shader.js says what is in it
+ * @param {Uint32Array} words  of the result buffer
  * @returns {Total}
  */
 export function readTotal(words) {
-  const [largestBits, exponent, job, position, bits, s0, s1, s2, s3] = words;
-  const sum = (((((BigInt(s3) << 32n) | BigInt(s2)) << 32n) | BigInt(s1)) << 32n) | BigInt(s0);
-  const offender = job === NONE ? null : { job, position, value: floatOf(bits) };
-  return { largestBits, sum, exponent: (exponent | 0) - TOTAL_SHIFT, offender };
+  const { at } = RESULT;
+  const digits = words.subarray(at.sum0, at.sum3 + 1);
+  const sum = Array.from(digits, BigInt).reduceRight((upper, digit) => (upper << 32n) | digit);
+  const job = words[at.job];
+  const offender = job === NONE ? null : { job, position: words[at.position], value: floatOf(words[at.bits]) };
+  return { largestBits: words[at.largest], sum, exponent: (words[at.exponent] | 0) - TOTAL_SHIFT, offender };
 }
 
 /**
- * The total of some jobs, as web/webgpu/merge-shader.js would make it but for its offender.
- * @param {Uint32Array} work  each job and its partial: web/webgpu/reduce-shader.js says what is in it
+ * The total of some jobs, as web/webgpu/shaders/merge.js would make it but for its offender.
+ * @param {Uint32Array} work  the partials: web/webgpu/shaders/reduce.js says what is in them
  * @param {number} begin      the first job
  * @param {number} end        behind the last
  * @returns {Total}
@@ -46,27 +49,19 @@ export function totalOfPartials(work, begin, end) {
   let largestBits = 0;
   let top = -Infinity;
   for (let job = begin; job < end; ++job) {
-    const at = partialAt(job);
+    const at = JOB_WORDS * job;
     largestBits = Math.max(largestBits, work[at]);
     if (hasSum(work, at)) top = Math.max(top, work[at + 1] | 0);
   }
   let sum = 0n;
   for (let job = begin; job < end; ++job) {
-    const at = partialAt(job);
+    const at = JOB_WORDS * job;
     if (!hasSum(work, at)) continue;
     const part = (BigInt(work[at + 2]) << 32n) | BigInt(work[at + 3]);
     const shift = TOTAL_SHIFT - (top - (work[at + 1] | 0));
     sum += shift >= 0 ? part << BigInt(shift) : part >> BigInt(-shift);
   }
   return { largestBits, sum, exponent: sum === 0n ? 0 : top - TOTAL_SHIFT, offender: null };
-}
-
-/**
- * Where the partial of a job stands, behind the job.
- * @param {number} job
- */
-export function partialAt(job) {
-  return (2 * job + 1) * JOB_WORDS;
 }
 
 /**

@@ -1,95 +1,106 @@
 // web/webgpu/work.js: the buffers and bind groups of a plan, made once, and what to encode into a pass with them.
-import {
-  COPY_DST,
-  COPY_SRC,
-  JOB_WORDS,
-  MERGE_PARTIALS,
-  RESULT_WORDS,
-  REWRITE_WORKGROUPS,
-  STORAGE,
-  TOTAL_AT,
-  TOTAL_WORDS,
-  UNIFORM,
-} from './constants.js';
+import { COPY_SRC, JOB_WORDS, MERGE_PARTIALS, REWRITE_WORKGROUPS, STORAGE, TOTAL_STRIDE, UNIFORM } from './constants.js';
 import { Gather } from './gather.js';
 import { schedule } from './jobs.js';
+import {
+  decideKernel,
+  healthKernel,
+  jobGroup,
+  MERGE_GROUP,
+  mergeKernel,
+  reduceKernel,
+  RESULT_GROUP,
+  rewriteKernel,
+  UNIFORM_GROUP,
+} from './kernels.js';
+import { RESULT } from './layouts.js';
 
 /**
  * @typedef {import('./types.js').GpuBuffer} GpuBuffer
  * @typedef {import('./types.js').GpuBindGroup} GpuBindGroup
- * @typedef {import('./types.js').GpuBindGroupLayout} GpuBindGroupLayout
+ * @typedef {import('./types.js').GpuComputePipeline} GpuComputePipeline
  * @typedef {import('./types.js').GpuCommandEncoder} GpuCommandEncoder
  * @typedef {import('./types.js').GpuComputePassEncoder} GpuComputePassEncoder
  * @typedef {import('./context.js').Context} Context
  * @typedef {import('./jobs.js').Range} Range
  * @typedef {import('./jobs.js').Schedule} Schedule
- * @typedef {import('./jobs.js').Dispatch} Dispatch
- * @typedef {import('./reduce-shader.js').ReduceKind} ReduceKind
+ * @typedef {import('./jobs.js').DispatchKind} DispatchKind
+ * @typedef {import('./shaders/sums.js').ReduceKind} ReduceKind
  */
 
-/**
- * Jobs for a shader that takes several tensors a dispatch.
- */
+/** The table of jobs and the bind groups of a schedule. */
 class Jobs {
+  #dispatches;
   /** @type {GpuBindGroup[]} */
   #groups;
   #uniforms;
 
   /**
    * @param {Context} context
-   * @param {Schedule} jobSchedule
    * @param {'reduce' | 'rewrite'} verb
-   * @param {GpuBuffer} table
+   * @param {Schedule} schedule
+   * @param {number} partials  for which there is room behind the table
    */
-  constructor(context, jobSchedule, verb, table) {
-    const { device, limits, placeholder } = context;
-    const { alignment } = limits;
-    const { dispatches } = jobSchedule;
-    this.schedule = jobSchedule;
-    this.kernels = context.kernelsFor(
-      dispatches.reduce((most, { bindings }) => Math.max(most, bindings.length), 0),
-    );
-    const { slots } = this.kernels;
-    const layout = this.kernels.layouts[verb];
+  constructor(context, verb, { jobs, dispatches }, partials) {
+    const { device, placeholder } = context;
+    const { alignment } = context.limits;
     const label = `gradnorm ${verb}`;
-    this.#uniforms = makeUniforms(
-      context,
-      `${label} dispatches`,
-      dispatches.map(({ firstJob, jobCount }) => [firstJob, jobCount]),
-    );
-    this.#groups = dispatches.map(({ bindings }, i) => {
+    this.#dispatches = dispatches;
+    /** Every job in the order of the dispatches, then the partials in that of the jobs. */
+    this.table = device.createBuffer({
+      label,
+      size: 4 * JOB_WORDS * Math.max(1, jobs.length + partials),
+      usage: STORAGE | COPY_SRC,
+      mappedAtCreation: true,
+    });
+    new Uint32Array(this.table.getMappedRange()).set(dispatches.flatMap((dispatch) => dispatch.words()));
+    this.table.unmap();
+    let firstEntry = 0;
+    const rows = dispatches.map(({ entries }) => {
+      const row = [firstEntry, entries.length, jobs.length];
+      firstEntry += entries.length;
+      return row;
+    });
+    this.#uniforms = makeUniforms(context, `${label} dispatches`, rows);
+    this.#groups = dispatches.map(({ kind: { slots }, bindings }, i) => {
       const tensors = Array.from({ length: slots }, (_, slot) => {
         if (slot >= bindings.length)
           return { buffer: placeholder, offset: slot * alignment, size: alignment };
         const { buffer, begin, end } = bindings[slot];
         return { buffer, offset: begin, size: end - begin };
       });
-      const resources = [
+      return context.bindGroup(`${label} ${i}`, jobGroup(verb, slots), [
         { buffer: this.#uniforms, offset: i * alignment, size: 16 },
-        { buffer: table },
+        { buffer: this.table },
         ...tensors,
-      ];
-      return device.createBindGroup({
-        label: `${label} ${i}`,
-        layout,
-        entries: resources.map((resource, binding) => ({ binding, resource })),
-      });
+      ]);
     });
+  }
+
+  /** @returns {DispatchKind[]}  of whole jobs, of others, or both */
+  get kinds() {
+    return [...new Set(this.#dispatches.map(({ kind }) => kind))];
   }
 
   /**
    * @param {GpuComputePassEncoder} pass
+   * @param {(kind: DispatchKind) => GpuComputePipeline} pipelineOf
    * @param {number} [workgroups]  of a dispatch at most; a workgroup does one job if left out
    */
-  encode(pass, workgroups = Infinity) {
-    this.schedule.dispatches.forEach(({ jobCount }, i) => {
+  encode(pass, pipelineOf, workgroups = Infinity) {
+    /** @type {DispatchKind | null} */
+    let last = null;
+    this.#dispatches.forEach(({ kind, entries }, i) => {
+      if (kind !== last) pass.setPipeline(pipelineOf(kind));
+      last = kind;
       pass.setBindGroup(0, this.#groups[i]);
-      pass.dispatchWorkgroups(Math.min(jobCount, workgroups));
+      pass.dispatchWorkgroups(Math.min(entries.length, workgroups));
     });
   }
 
   destroy() {
     this.#uniforms.destroy();
+    this.table.destroy();
   }
 }
 
@@ -134,23 +145,18 @@ export class Measuring {
   constructor(context, ranges, result) {
     this.#context = context;
     this.#gather = new Gather(context, ranges);
-    const jobSchedule = schedule(this.#gather.ranges, context.limits, false);
-    /** Jobs and partials. */
-    this.work = makeWork(context, jobSchedule);
-    this.#jobs = new Jobs(context, jobSchedule, 'reduce', this.work);
-    this.#groupCount = Math.max(1, Math.ceil(jobSchedule.jobCount / MERGE_PARTIALS));
-    this.#buffers.push(this.work);
-    this.#makeMerges(jobSchedule.jobCount, result);
-    this.#resultGroup = context.device.createBindGroup({
-      label: 'gradnorm result',
-      layout: context.layouts.decide,
-      entries: [{ binding: 0, resource: { buffer: result } }],
-    });
+    this.schedule = schedule(this.#gather.ranges, context.limits, false);
+    const { length } = this.schedule.jobs;
+    this.#jobs = new Jobs(context, 'reduce', this.schedule, length);
+    this.#groupCount = Math.max(1, Math.ceil(length / MERGE_PARTIALS));
+    this.#makeMerges(length, result);
+    this.#resultGroup = context.bindGroup('gradnorm result', RESULT_GROUP, [{ buffer: result }]);
   }
 
-  /** @returns {Schedule} */
-  get schedule() {
-    return this.#jobs.schedule;
+  /** Where the partials are: words of a buffer. */
+  get partials() {
+    const { length } = this.schedule.jobs;
+    return { buffer: this.#jobs.table, at: JOB_WORDS * length, words: JOB_WORDS * length };
   }
 
   /**
@@ -158,12 +164,12 @@ export class Measuring {
    * @param {GpuBuffer} result
    */
   #makeMerges(jobCount, result) {
-    const { device, layouts, limits } = this.#context;
-    const stride = limits.alignment;
+    const context = this.#context;
     const isOneLevel = this.#groupCount === 1;
-    const uniforms = makeUniforms(this.#context, 'gradnorm merges', [
-      [jobCount, isOneLevel ? TOTAL_AT : 0],
-      [this.#groupCount, TOTAL_AT],
+    const atTotal = RESULT.at.largest;
+    const uniforms = makeUniforms(context, 'gradnorm merges', [
+      [jobCount, jobCount, isOneLevel ? atTotal : 0],
+      [this.#groupCount, 0, atTotal],
     ]);
     this.#buffers.push(uniforms);
     const bind = (
@@ -171,28 +177,31 @@ export class Measuring {
       /** @type {GpuBuffer} */ source,
       /** @type {GpuBuffer} */ target,
     ) => {
-      const resources = [
-        { buffer: uniforms, offset: (level - 1) * stride, size: 16 },
-        { buffer: source },
-        { buffer: target },
-      ];
-      const entries = resources.map((resource, binding) => ({ binding, resource }));
-      this.#mergeGroups.push(
-        device.createBindGroup({ label: `gradnorm merge ${level}`, layout: layouts.merge, entries }),
-      );
+      const uniform = { buffer: uniforms, offset: (level - 1) * context.limits.alignment, size: 16 };
+      const resources = [uniform, { buffer: source }, { buffer: target }];
+      this.#mergeGroups.push(context.bindGroup(`gradnorm merge ${level}`, MERGE_GROUP, resources));
     };
     if (isOneLevel) {
-      bind(1, this.work, result);
+      bind(1, this.#jobs.table, result);
       return;
     }
-    const totals = device.createBuffer({
-      label: 'gradnorm totals',
-      size: 4 * TOTAL_WORDS * this.#groupCount,
-      usage: STORAGE,
-    });
+    const size = 4 * TOTAL_STRIDE * this.#groupCount;
+    const totals = context.device.createBuffer({ label: 'gradnorm totals', size, usage: STORAGE });
     this.#buffers.push(totals);
-    bind(1, this.work, totals);
+    bind(1, this.#jobs.table, totals);
     bind(2, totals, result);
+  }
+
+  /**
+   * Compiles in the background what a norm needs, and the decision about it.
+   * @param {ReduceKind} power
+   * @returns {Promise<unknown>}
+   */
+  prepare(power) {
+    const reduce = this.#jobs.kinds.map((kind) => reduceKernel(power, kind, this.#context.hasSubgroups));
+    const merge = this.#mergeGroups.map((_, i) => mergeKernel(i === 0 ? 1 : 2));
+    const kernels = [...reduce, ...merge, decideKernel(power)];
+    return Promise.all(kernels.map((kernel) => this.#context.prepare(kernel)));
   }
 
   /**
@@ -205,39 +214,37 @@ export class Measuring {
 
   /**
    * @param {GpuComputePassEncoder} pass
-   * @param {ReduceKind} kind
+   * @param {ReduceKind} power
    * @param {GpuBindGroup} parameterGroup
    */
-  encode(pass, kind, parameterGroup) {
-    pass.setPipeline(this.#jobs.kernels.reduce(kind));
-    if (kind === 'real') pass.setBindGroup(1, parameterGroup);
-    this.#jobs.encode(pass);
-    pass.setPipeline(this.#context.merge(1));
-    pass.setBindGroup(0, this.#mergeGroups[0]);
-    pass.dispatchWorkgroups(this.#groupCount);
-    if (this.#mergeGroups.length === 1) return;
-    pass.setPipeline(this.#context.merge(2));
-    pass.setBindGroup(0, this.#mergeGroups[1]);
-    pass.dispatchWorkgroups(1);
+  encode(pass, power, parameterGroup) {
+    const context = this.#context;
+    if (power === 'real') pass.setBindGroup(1, parameterGroup);
+    this.#jobs.encode(pass, (kind) => context.pipeline(reduceKernel(power, kind, context.hasSubgroups)));
+    this.#mergeGroups.forEach((group, i) => {
+      pass.setPipeline(context.pipeline(mergeKernel(i === 0 ? 1 : 2)));
+      pass.setBindGroup(0, group);
+      pass.dispatchWorkgroups(i === 0 ? this.#groupCount : 1);
+    });
   }
 
   /**
-   * What web/webgpu/health-shader.js finds, in the place of the partials.
+   * What web/webgpu/shaders/health.js finds, in the place of the partials.
    * @param {GpuComputePassEncoder} pass
    */
   encodeHealth(pass) {
-    pass.setPipeline(this.#jobs.kernels.health());
-    this.#jobs.encode(pass);
+    const context = this.#context;
+    this.#jobs.encode(pass, (kind) => context.pipeline(healthKernel(kind, context.hasSubgroups)));
   }
 
   /**
    * From the total in the result buffer to the norm and the coefficient there.
    * @param {GpuComputePassEncoder} pass
-   * @param {ReduceKind} kind
+   * @param {ReduceKind} power
    * @param {GpuBindGroup} parameterGroup
    */
-  encodeDecision(pass, kind, parameterGroup) {
-    pass.setPipeline(this.#context.decide(kind));
+  encodeDecision(pass, power, parameterGroup) {
+    pass.setPipeline(this.#context.pipeline(decideKernel(power)));
     pass.setBindGroup(0, this.#resultGroup);
     pass.setBindGroup(1, parameterGroup);
     pass.dispatchWorkgroups(1);
@@ -250,30 +257,10 @@ export class Measuring {
   }
 }
 
-/**
- * @param {Context} context
- * @param {Schedule} schedule
- * @returns {GpuBuffer}  with each job in its place, and room for its partial beside it
- */
-function makeWork({ device }, { jobCount, jobs }) {
-  const work = device.createBuffer({
-    label: 'gradnorm jobs and partials',
-    size: 4 * 2 * JOB_WORDS * Math.max(1, jobCount),
-    usage: STORAGE | COPY_SRC | COPY_DST,
-    mappedAtCreation: true,
-  });
-  const words = new Uint32Array(work.getMappedRange());
-  for (let job = 0; job < jobCount; ++job) {
-    words.set(jobs.subarray(JOB_WORDS * job, JOB_WORDS * (job + 1)), 2 * JOB_WORDS * job);
-  }
-  work.unmap();
-  return work;
-}
-
 /** Rewrites the tensors in place. */
 export class Rewriting {
+  #context;
   #jobs;
-  #table;
   #resultGroup;
 
   /**
@@ -282,29 +269,14 @@ export class Rewriting {
    * @param {GpuBuffer} result
    */
   constructor(context, ranges, result) {
-    const { device, layouts } = context;
-    const jobSchedule = schedule(ranges, context.limits, true);
-    this.#table = device.createBuffer({
-      label: 'gradnorm jobs',
-      size: Math.max(16, jobSchedule.jobs.byteLength),
-      usage: STORAGE,
-      mappedAtCreation: true,
-    });
-    new Uint32Array(this.#table.getMappedRange()).set(jobSchedule.jobs);
-    this.#table.unmap();
-    this.#jobs = new Jobs(context, jobSchedule, 'rewrite', this.#table);
-    this.#resultGroup = device.createBindGroup({
-      label: 'gradnorm result',
-      layout: layouts.uniform,
-      entries: [{ binding: 0, resource: { buffer: result, size: 4 * RESULT_WORDS } }],
-    });
+    this.#context = context;
+    this.#jobs = new Jobs(context, 'rewrite', schedule(ranges, context.limits, true), 0);
+    this.#resultGroup = context.bindGroup('gradnorm result', UNIFORM_GROUP, [{ buffer: result }]);
   }
 
   /** @param {GpuComputePassEncoder} pass */
   encodeScale(pass) {
-    pass.setPipeline(this.#jobs.kernels.rewrite('scale'));
-    pass.setBindGroup(1, this.#resultGroup);
-    this.#jobs.encode(pass, REWRITE_WORKGROUPS);
+    this.#encode(pass, 'scale', this.#resultGroup);
   }
 
   /**
@@ -312,13 +284,21 @@ export class Rewriting {
    * @param {GpuBindGroup} parameterGroup
    */
   encodeClamp(pass, parameterGroup) {
-    pass.setPipeline(this.#jobs.kernels.rewrite('clamp'));
-    pass.setBindGroup(1, parameterGroup);
-    this.#jobs.encode(pass, REWRITE_WORKGROUPS);
+    this.#encode(pass, 'clamp', parameterGroup);
+  }
+
+  /**
+   * @param {GpuComputePassEncoder} pass
+   * @param {'scale' | 'clamp'} verb
+   * @param {GpuBindGroup} group
+   */
+  #encode(pass, verb, group) {
+    pass.setBindGroup(1, group);
+    const pipelineOf = (/** @type {DispatchKind} */ kind) => this.#context.pipeline(rewriteKernel(verb, kind));
+    this.#jobs.encode(pass, pipelineOf, REWRITE_WORKGROUPS);
   }
 
   destroy() {
     this.#jobs.destroy();
-    this.#table.destroy();
   }
 }
