@@ -81,5 +81,9 @@ const PARAMETER_FIELDS = /** @type {const} */ ({
 });
 
 /** The parameters of a step. A row of the table of binade k is ceil(p k), and p k - ceil(p k) as the bits of a float. */
-export const PARAMETERS = layout('Parameters', PARAMETER_FIELDS, `  table: array<vec4<u32>, ${BINADES / 2}>,\n`);
+export const PARAMETERS = layout(
+  'Parameters',
+  PARAMETER_FIELDS,
+  `  table: array<vec4<u32>, ${BINADES / 2}>,\n`,
+);
 export const PARAMETER_BYTES = 4 * (PARAMETERS.words + 2 * BINADES);

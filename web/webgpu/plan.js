@@ -4,15 +4,7 @@ import { checkChoice, checkNormType, checkNotNegative } from '../words/checks.js
 import { FLOAT32 } from '../core/dtypes.js';
 import { GradientError, gradReport, NormAccumulator } from '../api.js';
 import { checkEncoder, checkKind, checkOptions } from './arguments.js';
-import {
-  COPY_DST,
-  COPY_SRC,
-  FLAG_INFINITY,
-  FLAG_NAN,
-  MAP_READ,
-  STORAGE,
-  UNIFORM,
-} from './constants.js';
+import { COPY_DST, COPY_SRC, FLAG_INFINITY, FLAG_NAN, MAP_READ, STORAGE, UNIFORM } from './constants.js';
 import { waitForLoss, watched } from './failures.js';
 import { Faults } from './faults.js';
 import { rangesToWrite } from './jobs.js';

@@ -34,7 +34,8 @@ export function readTotal(words) {
   const digits = words.subarray(at.sum0, at.sum3 + 1);
   const sum = Array.from(digits, BigInt).reduceRight((upper, digit) => (upper << 32n) | digit);
   const job = words[at.job];
-  const offender = job === NONE ? null : { job, position: words[at.position], value: floatOf(words[at.bits]) };
+  const offender =
+    job === NONE ? null : { job, position: words[at.position], value: floatOf(words[at.bits]) };
   return { largestBits: words[at.largest], sum, exponent: (words[at.exponent] | 0) - TOTAL_SHIFT, offender };
 }
 

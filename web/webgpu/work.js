@@ -1,5 +1,13 @@
 // web/webgpu/work.js: the buffers and bind groups of a plan, made once, and what to encode into a pass with them.
-import { COPY_SRC, JOB_WORDS, MERGE_PARTIALS, REWRITE_WORKGROUPS, STORAGE, TOTAL_STRIDE, UNIFORM } from './constants.js';
+import {
+  COPY_SRC,
+  JOB_WORDS,
+  MERGE_PARTIALS,
+  REWRITE_WORKGROUPS,
+  STORAGE,
+  TOTAL_STRIDE,
+  UNIFORM,
+} from './constants.js';
 import { Gather } from './gather.js';
 import { schedule } from './jobs.js';
 import {
@@ -294,7 +302,8 @@ export class Rewriting {
    */
   #encode(pass, verb, group) {
     pass.setBindGroup(1, group);
-    const pipelineOf = (/** @type {DispatchKind} */ kind) => this.#context.pipeline(rewriteKernel(verb, kind));
+    const pipelineOf = (/** @type {DispatchKind} */ kind) =>
+      this.#context.pipeline(rewriteKernel(verb, kind));
     this.#jobs.encode(pass, pipelineOf, REWRITE_WORKGROUPS);
   }
 

@@ -263,4 +263,3 @@ fn normOfTotal(largest: u32) -> Number {
   return Number((root << 8u) | 0x80000000u, i32(whole) + i32(root >> 23u) - 158);
 }`,
 };
-
