@@ -4,6 +4,7 @@
 import { readRow, valueAt } from '../core/inspect.js';
 import { FLOAT32, FLOAT64 } from '../core/dtypes.js';
 import { HEALTH_WORDS, PARTIAL_WORDS } from '../core/layout.js';
+import { makeMemory } from '../core/memory.js';
 import { makeResidentCore } from '../core/module.js';
 import { setSegment } from '../core/pack.js';
 import { offerInlineModule } from '../core/source-inline.js';
@@ -24,7 +25,7 @@ export class Inspection {
   constructor(normType, bytes) {
     offerInlineModule();
     this.normType = normType;
-    this.core = makeResidentCore(bytes);
+    this.core = makeResidentCore(makeMemory(bytes));
     /** For pieces, each from a multiple of 16 on. @readonly */
     this.memory = new Uint8Array(this.core.buffer, this.core.freeAt, bytes);
     this.core.clear(this.core.totalAt, this.core.totalHealthAt, 1);
