@@ -18,7 +18,7 @@ import { gradNorm, gradReport } from 'gradnorm';
 import { withTensorsOf } from '../web/cli/formats.js';
 import { measure } from '../web/cli/measure.js';
 import { Progress } from '../web/cli/progress.js';
-import { untilChanged } from '../web/cli/watch.js';
+import { stateOf, untilChanged } from '../web/cli/watch.js';
 import { shareOut, takePart } from '../web/cli/work.js';
 import { assertAccurate, createRandom } from './accuracy.js';
 import { bytesOf, npy, npyHeader, npyOf, safetensors, safetensorsOf, zip } from './cli-files.js';
@@ -739,6 +739,17 @@ describe('--watch', () => {
       async () => ++pauses,
     );
     assert.deepEqual([states, pauses], [['d'], 8]);
+  });
+
+  test('a file that cannot even be asked has a state, which its contents and another file of its name change', () => {
+    const path = write('state.npy', Buffer.from('one'));
+    const states = [stateOf([path])];
+    assert.equal(stateOf([path]), states[0]);
+    writeFileSync(path, 'three');
+    states.push(stateOf([path]));
+    replace(path, Buffer.from('three'));
+    states.push(stateOf([path]), stateOf([join(folder, 'x'.repeat(300))]), stateOf([join(path, 'y'), path]));
+    assert.equal(new Set(states).size, 5);
   });
 
   test('measures again whenever a file is replaced, waits for one that is missing or wrong, and ends with 2 at a norm above the limit', async () => {

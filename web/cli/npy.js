@@ -106,10 +106,7 @@ export function npyHeaderLengths(opening, place) {
  * @returns {Described}
  */
 export function parseNpyHeader(bytes, place) {
-  const { descr, fortran_order: isFortran, shape: shapeText } = parseDict(bytes.toString('latin1'), place);
-  const shape = shapeText.split(',').map((length) => length.trim());
-  if (shape.at(-1) === '') shape.pop();
-  const lengths = shape.map((length) => (/^\d+L?$/.test(length) ? parseInt(length, 10) : NaN));
+  const { descr, isFortran, tuple } = parseDict(bytes.toString('latin1'), place);
   const [, order, kind = ''] = /^([<>|=])(.+)$/.exec(descr) ?? [];
   const typeName = TYPES.get(kind);
   if (typeName === undefined) {
@@ -117,39 +114,55 @@ export function parseNpyHeader(bytes, place) {
     throw new InputError(`the dtype of ${place} is '${printable(descr)}'; expected ${expected}`);
   }
   const type = elementType(typeName);
-  const elements = elementsOf(lengths);
-  byteLengthOf(place, printable(`(${shapeText})`), elements, type.bytes);
-  const indexOf = isFortran === 'True' ? byRows(lengths) : (/** @type {number} */ index) => index;
+  const shape = parseTuple(tuple);
+  const elements = elementsOf(shape);
+  byteLengthOf(place, printable(`(${tuple})`), elements, type.bytes);
+  const indexOf = isFortran ? byRows(shape) : (/** @type {number} */ index) => index;
   return { place, type, start: 0, elements, isBigEndian: order === '>', indexOf };
 }
 
 /**
- * The dict's three values as text: only a string, a truth value and a tuple of integers are wanted, so there is no need to
- * understand Python.
+ * A string, a truth value and a tuple of integers are wanted, so there is no need to understand Python.
  * @param {string} text
  * @param {string} place
- * @returns {Record<'descr' | 'fortran_order' | 'shape', string>}
  */
 function parseDict(text, place) {
-  const entry =
-    /\s*(?:(['"])(descr)\1\s*:\s*(['"])([^'"\\]*)\3|(['"])(fortran_order)\5\s*:\s*(True|False)|(['"])(shape)\8\s*:\s*\(([\d\sL,]*)\))\s*(,|(?=\}))/y;
-  /** @type {Record<string, string>} */
-  const values = {};
-  const body = /^\s*\{/.exec(text);
-  entry.lastIndex = body?.[0].length ?? text.length;
-  let end = entry.lastIndex;
-  for (let match = entry.exec(text); match !== null; match = entry.exec(text)) {
-    const [name, value] = [match[2] ?? match[6] ?? match[9], match[4] ?? match[7] ?? match[10]];
-    if (name in values) break;
-    values[name] = value;
+  const entry = /(['"])(\w+)\1\s*:\s*(?:(['"])([^'"\\]*)\3|(True|False)|\(([\d\sL,]*)\))\s*(?:,\s*|(?=\}))/y;
+  /** @type {Map<string, { string?: string, truth?: string, tuple?: string }>} */
+  const values = new Map();
+  let count = 0;
+  let end = /^\s*\{\s*/.exec(text)?.[0].length ?? text.length;
+  for (;;) {
+    entry.lastIndex = end;
+    const match = entry.exec(text);
+    if (match === null) break;
+    const [, , name, , string, truth, tuple] = match;
+    values.set(name, { string, truth, tuple });
+    ++count;
     end = entry.lastIndex;
   }
-  if (Object.keys(values).length < 3 || text.slice(end).trim() !== '}') {
-    throw new InputError(
-      `the header of ${place} is ${inWords(text.trim())}; expected the like of ${EXPECTED_HEADER}`,
-    );
+  const [descr, truth, tuple] = [
+    values.get('descr')?.string,
+    values.get('fortran_order')?.truth,
+    values.get('shape')?.tuple,
+  ];
+  const isWhole = count === 3 && text.slice(end).trim() === '}';
+  if (!isWhole || descr === undefined || truth === undefined || tuple === undefined) {
+    const got = inWords(text.trim());
+    throw new InputError(`the header of ${place} is ${got}; expected the like of ${EXPECTED_HEADER}`);
   }
-  return /** @type {any} */ (values);
+  return { descr, isFortran: truth === 'True', tuple };
+}
+
+/**
+ * @param {string} text  what is in the parentheses
+ * @returns {number[]}  NaN for what is no integer
+ */
+function parseTuple(text) {
+  const parts = text.split(',').map((part) => part.trim());
+  // Behind the last comma there may be nothing.
+  if (parts.at(-1) === '') parts.pop();
+  return parts.map((part) => (/^\d+L?$/.test(part) ? parseInt(part, 10) : NaN));
 }
 
 /**
