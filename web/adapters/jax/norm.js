@@ -3,7 +3,7 @@ import { gradNorm } from '../../norm.js';
 import { checkNormType, checkOptions } from '../../words/checks.js';
 import { checkGpu, checkJit } from './options.js';
 import { sumByRows } from './rows.js';
-import { dispose, gradientsOf, readTree } from './tree.js';
+import { dispose, gradientsOf, readTree, take } from './tree.js';
 
 /** @typedef {import('./tree.js').JaxArray} JaxArray */
 /** @typedef {import('./tree.js').JaxTree} JaxTree */
@@ -138,5 +138,5 @@ export function inBuffer({ dtype, size }, buffer) {
 
 /** @param {JaxArray} array */
 export function read(array) {
-  return array.ref.dataSync();
+  return take(array.ref);
 }

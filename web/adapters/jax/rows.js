@@ -1,6 +1,7 @@
 // web/adapters/jax/rows.js: sums on jax-js's own device, of a few elements each, so that a sixteenth of an array comes back
 // instead of all of it. Where such a sum could be wrong, the caller reads the array.
 import { gradNorm } from '../../norm.js';
+import { take } from './tree.js';
 
 /** @typedef {import('./tree.js').JaxArray} JaxArray */
 /** @typedef {import('./tree.js').Jit} Jit */
@@ -49,7 +50,7 @@ export function sumByRows(arrays, normType, jit) {
   if (summed.length === 0) return null;
   const elements = summed.reduce((total, { size }) => total + size, 0);
   const sum = gradNorm(
-    summed.map((array) => /** @type {Float32Array} */ (sumRows(array.ref).dataSync())),
+    summed.map((array) => /** @type {Float32Array} */ (take(sumRows(array.ref)))),
     1,
   );
   if (!(sum < Infinity && sum >= elements * 2 ** -100)) return null;

@@ -21,13 +21,12 @@ export function scaled(arrays, factor) {
     dispose(smaller);
     return products;
   }
-  /** By device and type. @type {Map<string, JaxArray>} */
+  /** By device. @type {Map<string, JaxArray>} */
   const factors = new Map();
   const products = arrays.map((array) => {
     if (array.size === 0) return array.ref;
-    const key = `${array.device} ${array.dtype}`;
-    const scalar = factors.get(key) ?? scalarBeside(array, factor);
-    factors.set(key, scalar);
+    const scalar = factors.get(array.device) ?? scalarBeside(array, factor);
+    factors.set(array.device, scalar);
     return array.ref.mul(scalar.ref).astype(array.dtype);
   });
   dispose([...factors.values()]);
@@ -44,8 +43,8 @@ export function zerosLike(arrays) {
 }
 
 /**
- * A number as an array in memory, where the array is. A number in its own would be compiled into a kernel that jax-js keeps for
- * ever, one at each step; so would an array of one value alone.
+ * A number as an array of float32 in memory, where another array is. As a number it would be compiled into a kernel that jax-js
+ * keeps for ever, one at each step; so would an array that has only this value.
  * @param {JaxArray} array  not empty
  * @param {number} value
  * @returns {JaxArray}
@@ -53,7 +52,6 @@ export function zerosLike(arrays) {
 function scalarBeside(array, value) {
   const first = array.ref.reshape(-1).slice([0, 1]);
   const zero = first.ref.less(first).astype(/** @type {import('./tree.js').DType} */ ('float32'));
-  const isDouble = array.dtype === 'float64';
-  const values = isDouble ? Float64Array.of(value, 2) : Float32Array.of(value, 2);
-  return zero.add(/** @type {any} */ (values)).slice(0);
+  const pair = /** @type {any} */ (Float32Array.of(value, 2));
+  return zero.add(pair).slice(0);
 }

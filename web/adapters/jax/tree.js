@@ -81,6 +81,19 @@ export function readTree(tree, { isWritten = false, root = 'gradients', uses = n
   return arrays;
 }
 
+/**
+ * An array's elements, for one of its references: also if they cannot be read, as while work in other threads is under way.
+ * @param {JaxArray} array
+ */
+export function take(array) {
+  try {
+    return array.dataSync();
+  } catch (error) {
+    array.dispose();
+    throw error;
+  }
+}
+
 /** @param {readonly JaxArray[]} arrays */
 export function dispose(arrays) {
   for (const array of arrays) array.dispose();
