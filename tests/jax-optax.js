@@ -74,9 +74,9 @@ export function treeNorm(gradients, p) {
  * @param {Jax} jax
  * @param {GradientTransformation} optimizer
  * @param {number} steps
- * @returns {{ losses: number[], gradients: Float32Array[][] }}  of every step
+ * @returns {Promise<{ losses: number[], gradients: Float32Array[][] }>}  of every step
  */
-export function trainPerceptron({ valueAndGrad, jit }, optimizer, steps) {
+export async function trainPerceptron({ valueAndGrad, jit }, optimizer, steps) {
   const { inputs, targets } = spirals(128);
   const loss = (/** @type {any} */ { w1, b1, w2, b2 }) => {
     const hidden = np.tanh(np.matmul(inputs.ref, w1).add(b1));
@@ -92,8 +92,9 @@ export function trainPerceptron({ valueAndGrad, jit }, optimizer, steps) {
   const gradients = [];
   for (let i = 0; i < steps; ++i) {
     const [value, grads] = /** @type {[JaxArray, any]} */ (step(tree.ref(params)));
-    losses.push(value.item());
-    gradients.push(tree.leaves(tree.ref(grads)).map((leaf) => leaf.dataSync()));
+    losses.push((await value.data())[0]);
+    const leaves = /** @type {JaxArray[]} */ (tree.leaves(tree.ref(grads)));
+    gradients.push(/** @type {any} */ (await Promise.all(leaves.map((leaf) => leaf.data()))));
     const [updates, next] = optimizer.update(grads, state, tree.ref(params));
     state = next;
     params = /** @type {any} */ (

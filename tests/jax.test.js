@@ -346,11 +346,11 @@ describe('clipByGlobalNorm', () => {
 });
 
 describe('training on wasm', () => {
-  test('a perceptron learns with clipping in its chain; every norm is the exact one of the gradients read back', () => {
+  test('a perceptron learns with clipping in its chain; every norm is the exact one of the gradients read back', async () => {
     for (const options of [{}, { jit }]) {
       const norms = /** @type {number[]} */ ([]);
       const clip = clipByGlobalNorm(0.5, { ...options, onNorm: (norm) => norms.push(norm) });
-      const { losses, gradients } = trainPerceptron(jax, chain(clip, scale(-0.5)), 60);
+      const { losses, gradients } = await trainPerceptron(jax, chain(clip, scale(-0.5)), 60);
       assert.ok(losses[59] < losses[0] / 2, `${losses[0]} to ${losses[59]}`);
       assert.equal(norms.length, 60);
       norms.forEach((norm, i) => assertClose(norm, exactNorm(gradients[i], 2), 2 ** -20, `step ${i}`));
