@@ -118,6 +118,34 @@ describe('globalNorm', () => {
     assert.ok(Math.abs(/** @type {number} */ (globalNorm([array([3e20, 4e20])])) / 5e20 - 1) < 1e-7);
   });
 
+  test('reads a sixteenth of a large array for p = 2, with jit for p = 1 too, and all of it otherwise', () => {
+    const length = 2 ** 18;
+    const elementsRead = (/** @type {number} */ p, /** @type {any} */ options) => {
+      const { dataSync } = jax.Array.prototype;
+      let elements = 0;
+      jax.Array.prototype.dataSync = function () {
+        // Tracing reads its constants, once.
+        if (this.size > 1) elements += this.size;
+        return dataSync.apply(this);
+      };
+      try {
+        globalNorm({ a: array(randomArray(length)), b: array([1, 2]) }, p, options);
+      } finally {
+        jax.Array.prototype.dataSync = dataSync;
+      }
+      return elements;
+    };
+    const [few, all] = [length / 16 + 2, length + 2];
+    assert.deepEqual(
+      [1, 2, 3, Infinity].map((p) => elementsRead(p, { jit })),
+      [few, few, all, all],
+    );
+    assert.deepEqual(
+      [1, 2].map((p) => elementsRead(p, {})),
+      [all, few],
+    );
+  });
+
   test('reads views as they are seen: transposed, sliced, broadcast, constants, without elements', () => {
     const values = randomArray(12);
     const matrix = array(values).reshape([3, 4]);

@@ -36,8 +36,8 @@ const compiled = new WeakMap();
  * @param {readonly JaxArray[]} arrays
  * @param {number} normType
  * @param {Jit | undefined} jit
- * @returns {{ sum: number, rest: JaxArray[] } | null}  null if the sum says too little: it is not finite, or so small that
- *   squares below the normal numbers count
+ * @returns {{ sum: number, rest: JaxArray[] } | null}  null if the sum says nothing: it is NaN, or so small that squares below
+ *   the normal numbers count
  */
 export function sumByRows(arrays, normType, jit) {
   const sumRows = (jit === undefined ? SUMS : compiledBy(jit))[normType];
@@ -53,7 +53,7 @@ export function sumByRows(arrays, normType, jit) {
     summed.map((array) => /** @type {Float32Array} */ (take(sumRows(array.ref)))),
     1,
   );
-  if (!(sum < Infinity && sum >= elements * 2 ** -100)) return null;
+  if (!(sum >= elements * 2 ** -100)) return null;
   return { sum, rest: arrays.filter((array) => !isSummed(array)) };
 }
 
