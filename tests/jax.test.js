@@ -1,6 +1,10 @@
 // tests/jax.test.js: gradnorm/jax on jax-js's back end wasm, in Node.js. tests/jax-browser.test.js has webgpu.
 import assert from 'node:assert/strict';
+import { build } from 'esbuild';
+import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
+import { brotliCompressSync } from 'node:zlib';
+import { ROOT } from './support.js';
 import { bytesHeld, modulesCompiled } from './jax-memory.js';
 import * as jax from '@jax-js/jax';
 import { gradNorm, GradientError } from 'gradnorm';
@@ -395,4 +399,27 @@ test('the plain gradNorm names this entry for arrays of jax-js, and consumes not
       /^TypeError: gradients\S* is an Array\S* \(gradnorm\/jax takes it\); expected/,
     );
   }
+});
+
+test('the entry without the core is at most 3,000 bytes, minified and with Brotli', async (t) => {
+  const { outputFiles } = await build({
+    entryPoints: [join(ROOT, 'dist', 'adapters', 'jax.js')],
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    write: false,
+    plugins: [
+      {
+        name: 'core',
+        setup({ onResolve }) {
+          // What is outside of the folder is there with the plain entry.
+          onResolve({ filter: /^\.\.\/(\.\.\/)?[a-z]/ }, ({ path }) => ({ path, external: true }));
+        },
+      },
+    ],
+  });
+  const code = outputFiles[0].contents;
+  const bytes = brotliCompressSync(code).length;
+  t.diagnostic(`gradnorm/jax: ${code.length} bytes minified, ${bytes} bytes with Brotli`);
+  assert.ok(bytes > 500 && bytes <= 3000, `${bytes} bytes`);
 });
