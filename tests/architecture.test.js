@@ -237,6 +237,7 @@ describe('JavaScript', () => {
       'core/reduce',
       'core/room',
       'core/source-inline',
+      'report',
       'door/clip-options',
       'door/collect',
       'words/checks',
