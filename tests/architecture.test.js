@@ -237,9 +237,9 @@ describe('JavaScript', () => {
       'core/reduce',
       'core/room',
       'core/source-inline',
-      'report',
       'door/clip-options',
       'door/collect',
+      'report',
       'words/checks',
       'words/errors',
     ].map((name) => `web/${name}.js`);

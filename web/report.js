@@ -85,9 +85,9 @@ export class GradReport {
     this.inf = total.inf;
     /** The first element that is not finite, or null if all are. @readonly @type {Nonfinite | null} */
     this.firstNonfinite = nonfinite[0] ?? null;
-    Object.defineProperty(this, 'tensors', { get, enumerable: true });
     /** A row for each tensor, in the order of reading. @readonly @type {readonly TensorReport[]} */
-    this.tensors;
+    this.tensors = [];
+    Object.defineProperty(this, 'tensors', { get, enumerable: true });
     /** The first element that is not finite of each tensor that has one. @readonly @type {readonly Nonfinite[]} */
     this.nonfinite = nonfinite;
   }
