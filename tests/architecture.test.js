@@ -30,7 +30,7 @@ const WEB_FLOORS = [
   ['web/door/collect.js', 'web/door/clip-options.js'],
   ['web/door/aliases.js', 'web/door/template.js'],
   ['web/norm.js', 'web/clip.js', 'web/report.js', 'web/accumulator.js', 'web/alloc.js'],
-  ['web/api.js'],
+  ['web/api.js', 'web/home.js'],
   ['web/index.js', 'web/slim.js'],
   // The GPU path meets the CPU path in the verbs, the words of partials and the door.
   ['web/webgpu/constants.js', 'web/webgpu/layouts.js', 'web/webgpu/types.js', 'web/webgpu/faults.js'],
@@ -41,7 +41,8 @@ const WEB_FLOORS = [
   ['web/webgpu/shaders/health.js', 'web/webgpu/powers.js', 'web/webgpu/summaries.js'],
   ['web/webgpu/context.js', 'web/webgpu/arguments.js'],
   ['web/webgpu/kernels.js', 'web/webgpu/failures.js', 'web/webgpu/gather.js', 'web/webgpu/read-back.js'],
-  ['web/webgpu/ring.js', 'web/webgpu/steps.js', 'web/webgpu/work.js'],
+  ['web/webgpu/ring.js', 'web/webgpu/work.js'],
+  ['web/webgpu/steps.js'],
   ['web/webgpu/step.js'],
   ['web/webgpu/plan.js'],
   ['web/webgpu/gpu-grad-norm.js'],

@@ -132,7 +132,7 @@ function emscriptenVersion() {
   }
 }
 
-/** What ships is what one reads in web/, but for the programs that only use it. */
+/** What ships is what one reads in web/, but for the programs that only use it and the contract that has no code. */
 function copyModules() {
   for (const path of modules()) {
     const to = join(ROOT, 'dist', path);
@@ -147,7 +147,7 @@ function copyModules() {
 export function modules() {
   return readdirSync(join(ROOT, 'web'), { recursive: true, encoding: 'utf8' })
     .map((path) => path.split(sep).join('/'))
-    .filter((path) => path.endsWith('.js') && !/^(demo|examples)\//.test(path))
+    .filter((path) => path.endsWith('.js') && !/^(demo\/|examples\/|home\.js$)/.test(path))
     .sort();
 }
 
