@@ -47,7 +47,7 @@ const WEB_FLOORS = [
   ['web/webgpu/plan.js'],
   ['web/webgpu/gpu-grad-norm.js'],
   ['web/webgpu/index.js'],
-  ['web/examples/tfjs.js'],
+  ['web/examples/tfjs.js', 'web/examples/gpu.js'],
   ['web/demo/char-rnn.js', 'web/demo/terminal.js'],
   ['web/demo/train.js', 'web/demo/shards.js'],
   // What the page and `npm run bench` measure by.

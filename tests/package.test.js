@@ -903,18 +903,19 @@ describe('TypeScript', () => {
   test('the GPU path, with and without a library that knows WebGPU', async () => {
     writeFileSync(
       join(project, 'webgpu.mts'),
-      `import { GpuGradNorm, GpuPlan, type GpuClipOptions, type GpuClipStep, type GpuGradient, type GpuGradients,
-        type GpuNormOptions, type GpuOptions, type GpuReportOptions, type GpuValueOptions, type MixedGradients } from 'gradnorm/webgpu';
+      `import { GradMonitor } from 'gradnorm';
+      import { GpuGradNorm, GpuPlan, type GpuClipOptions, type GpuClipStep, type GpuGradient, type GpuGradients,
+        type GpuOptions, type GpuReportOptions, type GpuValueOptions, type MixedGradients } from 'gradnorm/webgpu';
       declare const buffer: any;
       declare const encoder: any;
       // The type of every options object has a name.
-      const each: [GpuOptions, GpuClipOptions, GpuValueOptions, GpuReportOptions, GpuNormOptions] = [
-        { powerPreference: 'low-power' }, { normType: 1, eps: 0, nonfinite: 'throw', encoder }, { encoder }, { normType: 3 }, { upload: true },
+      const each: [GpuOptions, GpuClipOptions, GpuValueOptions, GpuReportOptions] = [
+        { powerPreference: 'low-power' }, { normType: 1, eps: 0, nonfinite: 'throw', encoder }, { encoder }, { normType: 3 },
       ];
       type Options<Method extends (...values: any) => unknown, At extends number> = NonNullable<Parameters<Method>[At]>;
       const same: [
         Options<typeof GpuGradNorm.create, 0>, Options<GpuPlan['clipGradNorm'], 1>, Options<GpuPlan['clipGradValue'], 1>,
-        Options<GpuPlan['report'], 0>, Options<GpuGradNorm['gradNorm'], 2>,
+        Options<GpuPlan['report'], 0>,
       ] = each;
       const one: GpuGradient = { buffer, length: 1 };
       const some: MixedGradients = [one, new Float32Array(1)];
@@ -925,6 +926,8 @@ describe('TypeScript', () => {
       const plan = gpu.plan(tensors);
       const norm: number = await plan.gradNorm(Infinity);
       const step: GpuClipStep = plan.clipGradNorm(1, { nonfinite: 'skip' });
+      const decided: GpuClipStep = plan.clipCoefficient(new GradMonitor());
+      const ready: void = await plan.ready;
       const later: number = await step.norm();
       plan.clipGradValue(1);
       const mixed: number = await gpu.gradNorm([new Float32Array(1), { buffer, length: 1 }], 2);
@@ -934,7 +937,7 @@ describe('TypeScript', () => {
       plan.clipGradNorm('1');
       plan.destroy();
       gpu.destroy();
-      export { later, mixed, norm, same, some, wrong };`,
+      export { decided, later, mixed, norm, ready, same, some, wrong };`,
     );
     const options = { ...STRICT, module: 'nodenext' };
     assert.deepEqual(await compile('webgpu', options, ['webgpu.mts']), []);

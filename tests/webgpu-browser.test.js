@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { skip, visit } from './chromium.js';
 import { ROOT } from './support.js';
 
-const SUITES = ['webgpu.test.js', 'webgpu-faults.test.js', 'webgpu-laws.test.js'];
+const SUITES = ['webgpu.test.js', 'webgpu-faults.test.js', 'webgpu-steps.test.js', 'webgpu-laws.test.js'];
 
 /** Suites on the GPU that no browser can run. */
 const ONLY_NODE = {
