@@ -1,6 +1,7 @@
 // tests/package.test.js: what npm publishes: packed, installed into an empty project and used from there.
 
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import {
   copyFileSync,
   existsSync,
@@ -13,6 +14,7 @@ import {
 import { join, relative, sep } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { brotliCompressSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { modules, readStamp } from '../tools/build.js';
@@ -30,13 +32,16 @@ const MAX_WASM_BYTES = budget(24_000);
 /** The modules that have no types of their own: the entries, whose types are those of web/api.js. */
 const UNTYPED = ['core/source-url.js', 'index.js', 'slim.js'];
 
+/** The command, which nobody imports, and which alone may use Node.js. */
+const isOfCommand = (/** @type {string} */ path) => path.startsWith('cli/');
+
 /** Everything in the tarball: the modules of web/, their WebAssembly, the declarations, one bundle, and the papers. */
 const FILES = [
   ...['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json', 'slim/package.json', 'webgpu/package.json'],
   ...['dist/gradnorm.js', 'dist/gradnorm.wasm', 'dist/wasm-hex.js'],
   ...modules().map((path) => `dist/${path}`),
   ...modules()
-    .filter((path) => !UNTYPED.includes(path))
+    .filter((path) => !UNTYPED.includes(path) && !isOfCommand(path))
     .map((path) => `dist/types/web/${path.replace('.js', '.d.ts')}`),
 ].sort();
 
@@ -137,7 +142,7 @@ describe('the tarball', () => {
   });
 
   test('holds modules with no trace of CommonJS or Node.js', () => {
-    for (const file of ['gradnorm.js', ...modules()]) {
+    for (const file of ['gradnorm.js', ...modules().filter((path) => !isOfCommand(path))]) {
       const text = readFileSync(join(installed, 'dist', file), 'utf8');
       assert.doesNotMatch(text, /\brequire\s*\(|\bmodule\.exports\b|\b(import|from)\s*\(?\s*['"](?!\.)/m);
       assert.ok(!text.includes(ROOT), 'a path of the machine that built it');
@@ -146,6 +151,24 @@ describe('the tarball', () => {
       readFileSync(join(installed, 'dist', 'slim.js'), 'utf8'),
       /new URL\('\.\/gradnorm\.wasm', import/,
     );
+  });
+
+  test('the command runs under its name where the package is installed', async () => {
+    const file = join(project, 'gradient.npy');
+    const header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }\n";
+    const length = Buffer.of(header.length, 0);
+    const elements = Buffer.from(Float32Array.of(3, 4).buffer);
+    writeFileSync(
+      file,
+      Buffer.concat([Buffer.from('\x93NUMPY\x01\x00', 'latin1'), length, Buffer.from(header), elements]),
+    );
+    const command = join(project, 'node_modules', '.bin', 'gradnorm');
+    const { stdout } = await promisify(execFile)(command, [file], { shell: process.platform === 'win32' });
+    assert.match(stdout, /^2-norm 5\.000 of 2 elements in 1 tensor\n/);
+    const version = await promisify(execFile)(command, ['--version'], {
+      shell: process.platform === 'win32',
+    });
+    assert.equal(version.stdout, `${manifest().version}\n`);
   });
 
   test('what a page without a bundler loads, and unpkg and jsdelivr hand out, imports nothing and is all of the default entry', async () => {

@@ -85,7 +85,7 @@ export function findNonfinite(tensors) {
 
 /**
  * The value of an element that is not finite.
- * @param {Tensor} tensor
+ * @param {Pick<Tensor, 'array' | 'dtype'>} tensor
  * @param {number} index
  * @returns {number}
  */
@@ -99,7 +99,7 @@ export function valueAt({ array, dtype }, index) {
  * @param {number} index
  * @returns {Summary}
  */
-function readRow(numbers, index) {
+export function readRow(numbers, index) {
   const at = ROW_NUMBERS * index;
   return {
     norm: numbers[at],
