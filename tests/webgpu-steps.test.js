@@ -6,7 +6,15 @@ import { clipGradNorm, GradMonitor } from 'gradnorm';
 import { GpuGradNorm } from 'gradnorm/webgpu';
 import { sgdStep } from '../web/examples/gpu.js';
 import { createRandom, makeArray } from './accuracy.js';
-import { bufferOf, bytesOf, closeGpu, countCalls, openGpu, requestDevice } from './webgpu-device.js';
+import {
+  bufferOf,
+  bytesOf,
+  closeGpu,
+  countCalls,
+  IS_THOROUGH,
+  openGpu,
+  requestDevice,
+} from './webgpu-device.js';
 
 /** @type {GPUDevice} */
 let device;
@@ -35,7 +43,7 @@ describe('clipCoefficient', () => {
     const finite = makeArray(Float32Array, JOB + 77, () => random() - 0.5);
     const [nan, infinite] = [NaN, -Infinity].map((bad) => finite.map((x, i) => (i === 4100 ? bad : x)));
     for (const array of [finite, nan, infinite]) {
-      for (const normType of [1, 2, 3, 4, Infinity, 2.5]) {
+      for (const normType of IS_THOROUGH ? [1, 2, 3, 4, Infinity, 2.5] : [2, Infinity]) {
         for (const nonfinite of POLICIES) {
           for (const maxNorm of [0, 0.7, 1e9, Infinity]) {
             const [decided, clipped] = [tensorOf(array), tensorOf(array)];
