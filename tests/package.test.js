@@ -936,7 +936,8 @@ describe('TypeScript', () => {
   test('the GPU path, with and without a library that knows WebGPU', async () => {
     writeFileSync(
       join(project, 'webgpu.mts'),
-      `import { GpuGradNorm, GpuPlan, type GpuClipOptions, type GpuClipStep, type GpuGradient, type GpuGradients,
+      `import { GradMonitor } from 'gradnorm';
+      import { GpuGradNorm, GpuPlan, type GpuClipOptions, type GpuClipStep, type GpuGradient, type GpuGradients,
         type GpuOptions, type GpuReportOptions, type GpuValueOptions, type MixedGradients } from 'gradnorm/webgpu';
       declare const buffer: any;
       declare const encoder: any;
@@ -958,6 +959,8 @@ describe('TypeScript', () => {
       const plan = gpu.plan(tensors);
       const norm: number = await plan.gradNorm(Infinity);
       const step: GpuClipStep = plan.clipGradNorm(1, { nonfinite: 'skip' });
+      const decided: GpuClipStep = plan.clipCoefficient(new GradMonitor());
+      const ready: void = await plan.ready;
       const later: number = await step.norm();
       plan.clipGradValue(1);
       const mixed: number = await gpu.gradNorm([new Float32Array(1), { buffer, length: 1 }], 2);
@@ -967,7 +970,7 @@ describe('TypeScript', () => {
       plan.clipGradNorm('1');
       plan.destroy();
       gpu.destroy();
-      export { later, mixed, norm, same, some, wrong };`,
+      export { decided, later, mixed, norm, ready, same, some, wrong };`,
     );
     const options = { ...STRICT, module: 'nodenext' };
     assert.deepEqual(await compile('webgpu', options, ['webgpu.mts']), []);

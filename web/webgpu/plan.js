@@ -285,7 +285,8 @@ export class GpuPlan {
   #clip(verb, maxNorm, options) {
     checkOptions(verb, options, ['normType', 'eps', 'nonfinite', 'encoder']);
     const limit = limitOf(maxNorm);
-    const { normType, eps, nonfinite } = readClipOptions(options);
+    const decision = readClipOptions(options);
+    const { normType, nonfinite } = decision;
     const kind = checkKind(normType);
     const { encoder } = options;
     checkEncoder(encoder);
@@ -298,8 +299,8 @@ export class GpuPlan {
       `gradnorm ${verb}`,
       slot,
       (pass) => {
-        const parameters = { normType, maxNorm: limit, eps, nonfinite, floats, number };
-        this.#ring.writeParameters(slot, parametersOf(parameters));
+        const parameters = parametersOf({ ...decision, maxNorm: limit, floats, number });
+        this.#ring.writeParameters(slot, parameters);
         this.#measuring.encode(pass, kind, slot.parameterGroup);
         this.#measuring.encodeDecision(pass, kind, slot.parameterGroup);
         if (limit !== Infinity || nonfinite === 'zero') rewriting?.encodeScale(pass);
