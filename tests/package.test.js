@@ -30,9 +30,13 @@ const MAX_WASM_BYTES = budget(24_000);
 /** The modules that have no types of their own: the entries, whose types are those of web/api.js. */
 const UNTYPED = ['core/source-url.js', 'index.js', 'slim.js'];
 
+/** Of the adapters; nobody has to install one. */
+const PEERS = ['@jax-js/jax'];
+
 /** Everything in the tarball: the modules of web/, their WebAssembly, the declarations, one bundle, and the papers. */
 const FILES = [
-  ...['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json', 'slim/package.json', 'webgpu/package.json'],
+  ...['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'],
+  ...['jax/package.json', 'slim/package.json', 'webgpu/package.json'],
   ...['dist/gradnorm.js', 'dist/gradnorm.wasm', 'dist/wasm-hex.js'],
   ...modules().map((path) => `dist/${path}`),
   ...modules()
@@ -83,9 +87,12 @@ describe('the tarball', () => {
   });
 
   test('is all that an empty project gets: no dependencies, no scripts at installation', () => {
-    const { dependencies, peerDependencies, optionalDependencies, bundledDependencies, scripts } = manifest();
-    const none = [dependencies, peerDependencies, optionalDependencies, bundledDependencies];
-    assert.deepEqual(none, [undefined, undefined, undefined, undefined]);
+    const { dependencies, optionalDependencies, bundledDependencies, scripts } = manifest();
+    const none = [dependencies, optionalDependencies, bundledDependencies];
+    assert.deepEqual(none, [undefined, undefined, undefined]);
+    const { peerDependencies, peerDependenciesMeta } = manifest();
+    assert.deepEqual(Object.keys(peerDependencies), PEERS);
+    for (const peer of PEERS) assert.deepEqual(peerDependenciesMeta[peer], { optional: true });
     for (const name of ['preinstall', 'install', 'postinstall', 'prepare']) {
       assert.equal(scripts[name], undefined);
     }
@@ -95,7 +102,7 @@ describe('the tarball', () => {
 
   test('tools that do not read exports find the same files, by main and types', () => {
     const { exports } = manifest();
-    for (const entry of ['.', './slim', './webgpu']) {
+    for (const entry of ['.', './slim', './webgpu', './jax']) {
       const folder = join(installed, entry);
       const { main, types, type, sideEffects } = JSON.parse(
         readFileSync(join(folder, 'package.json'), 'utf8'),
@@ -108,7 +115,10 @@ describe('the tarball', () => {
 
   test('has what every export names, types before the code', () => {
     const { exports } = manifest();
-    assert.deepEqual(Object.keys(exports), ['.', './slim', './webgpu', './gradnorm.wasm', './package.json']);
+    assert.deepEqual(Object.keys(exports), [
+      ...['.', './slim', './webgpu', './jax'],
+      ...['./gradnorm.wasm', './package.json'],
+    ]);
     for (const target of Object.values(exports)) {
       const conditions = typeof target === 'string' ? { default: target } : target;
       for (const path of Object.values(conditions)) {
@@ -139,7 +149,9 @@ describe('the tarball', () => {
   test('holds modules with no trace of CommonJS or Node.js', () => {
     for (const file of ['gradnorm.js', ...modules()]) {
       const text = readFileSync(join(installed, 'dist', file), 'utf8');
-      assert.doesNotMatch(text, /\brequire\s*\(|\bmodule\.exports\b|\b(import|from)\s*\(?\s*['"](?!\.)/m);
+      // Comments have the types of the peers.
+      const code = text.replace(/\/\*[^]*?\*\//g, '');
+      assert.doesNotMatch(code, /\brequire\s*\(|\bmodule\.exports\b|\b(import|from)\s*\(?\s*['"](?!\.)/m);
       assert.ok(!text.includes(ROOT), 'a path of the machine that built it');
     }
     assert.match(
