@@ -20,8 +20,10 @@ extern "C" unsigned char __heap_base;
 
 namespace {
 
+using gradnorm::Health;
 using gradnorm::HealthState;
 using gradnorm::Norm;
+using gradnorm::Partial;
 using gradnorm::PartialState;
 using gradnorm::Row;
 using gradnorm::Segment;
@@ -42,6 +44,7 @@ static_assert(sizeof(HealthState) == 13 * 8 && offsetof(HealthState, magnitudes)
 static_assert(offsetof(HealthState, zeros) == 9 * 8 && offsetof(HealthState, nans) == 10 * 8);
 static_assert(offsetof(HealthState, infinities) == 11 * 8 &&
               offsetof(HealthState, first_nonfinite) == 12 * 8);
+static_assert(sizeof(Partial) == sizeof(PartialState) && sizeof(Health) == sizeof(HealthState));
 static_assert(sizeof(Row) == 10 * 8);
 static_assert(offsetof(Row, norm) == 0 && offsetof(Row, mantissa) == 1 * 8);
 static_assert(offsetof(Row, exponent) == 2 * 8 && offsetof(Row, elements) == 3 * 8);
@@ -56,26 +59,26 @@ T* at(uint32_t address) {
 }
 
 void clear(uint32_t partials, uint32_t healths, uint32_t count) {
-  gradnorm::clear(at<PartialState>(partials), at<HealthState>(healths), count);
+  gradnorm::clear(at<Partial>(partials), at<Health>(healths), count);
 }
 
 void reduce(double norm_type, uint32_t segments, uint32_t count, uint32_t partials,
             uint32_t healths) {
-  gradnorm::reduce(Norm(norm_type), 0, at<Segment>(segments), count, at<PartialState>(partials),
-                   at<HealthState>(healths));
+  gradnorm::reduce(Norm(norm_type), 0, at<Segment>(segments), count, at<Partial>(partials),
+                   at<Health>(healths));
 }
 
 void merge(uint32_t partials, uint32_t healths, uint32_t count, uint32_t partial, uint32_t health) {
-  gradnorm::merge(at<PartialState>(partials), at<HealthState>(healths), count,
-                  *at<PartialState>(partial), at<HealthState>(health));
+  gradnorm::merge(at<Partial>(partials), at<Health>(healths), count, *at<Partial>(partial),
+                  at<Health>(health));
 }
 
 double finish(double norm_type, uint32_t partial) {
-  return Norm(norm_type).finish(gradnorm::Partial::of(*at<PartialState>(partial)));
+  return Norm(norm_type).finish(*at<Partial>(partial));
 }
 
 void report(double norm_type, uint32_t partials, uint32_t healths, uint32_t count, uint32_t rows) {
-  gradnorm::report(Norm(norm_type), at<PartialState>(partials), at<HealthState>(healths), count,
+  gradnorm::report(Norm(norm_type), at<Partial>(partials), at<Health>(healths), count,
                    at<Row>(rows));
 }
 
@@ -102,8 +105,8 @@ EMSCRIPTEN_BINDINGS(gradnorm) {
   emscripten::constant("interfaceVersion", kInterfaceVersion);
   emscripten::constant("blockElements", static_cast<uint32_t>(gradnorm::kBlockElements));
   emscripten::constant("segmentBytes", static_cast<uint32_t>(sizeof(Segment)));
-  emscripten::constant("partialBytes", static_cast<uint32_t>(sizeof(PartialState)));
-  emscripten::constant("healthBytes", static_cast<uint32_t>(sizeof(HealthState)));
+  emscripten::constant("partialBytes", static_cast<uint32_t>(sizeof(Partial)));
+  emscripten::constant("healthBytes", static_cast<uint32_t>(sizeof(Health)));
   emscripten::constant("rowBytes", static_cast<uint32_t>(sizeof(Row)));
   emscripten::constant("heapBase",
                        static_cast<uint32_t>(reinterpret_cast<std::uintptr_t>(&__heap_base)));

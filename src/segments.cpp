@@ -1,4 +1,4 @@
-// src/segments.cpp: walks over tables, a group's state at hand as long as the group stays the same.
+// src/segments.cpp: walks over tables.
 #include "segments.hpp"
 
 #include <limits>
@@ -26,38 +26,27 @@ double round_down_to_float(double factor) {
 
 }  // namespace
 
-void clear(PartialState* partials, HealthState* healths, uint32_t count) {
-  for (uint32_t i = 0; i < count; ++i) partials[i] = Partial().state();
+void clear(Partial* partials, Health* healths, uint32_t count) {
+  for (uint32_t i = 0; i < count; ++i) partials[i] = Partial();
   if (healths == nullptr) return;
-  for (uint32_t i = 0; i < count; ++i) healths[i] = Health().state();
+  for (uint32_t i = 0; i < count; ++i) healths[i] = Health();
 }
 
 void reduce(const Norm& norm, std::uintptr_t memory, const Segment* segments, uint32_t count,
-            PartialState* partials, HealthState* healths) {
-  for (uint32_t i = 0; i < count;) {
-    const uint32_t group = segments[i].group;
-    Partial partial = Partial::of(partials[group]);
-    Health health;
-    if (healths != nullptr) health = Health::of(healths[group]);
-    for (; i < count && segments[i].group == group; ++i) {
-      const Segment& segment = segments[i];
-      reduce(norm, dtype_of(segment), reinterpret_cast<const void*>(memory + segment.address),
-             segment.length, partial, healths == nullptr ? nullptr : &health);
-    }
-    partials[group] = partial.state();
-    if (healths != nullptr) healths[group] = health.state();
+            Partial* partials, Health* healths) {
+  for (uint32_t i = 0; i < count; ++i) {
+    const Segment& segment = segments[i];
+    reduce(norm, dtype_of(segment), reinterpret_cast<const void*>(memory + segment.address),
+           segment.length, partials[segment.group],
+           healths == nullptr ? nullptr : &healths[segment.group]);
   }
 }
 
-void merge(const PartialState* partials, const HealthState* healths, uint32_t count,
-           PartialState& partial, HealthState* health) {
-  Partial sum = Partial::of(partial);
-  for (uint32_t i = 0; i < count; ++i) sum.merge(Partial::of(partials[i]));
-  partial = sum.state();
+void merge(const Partial* partials, const Health* healths, uint32_t count, Partial& partial,
+           Health* health) {
+  for (uint32_t i = 0; i < count; ++i) partial.merge(partials[i]);
   if (health == nullptr) return;
-  Health all = Health::of(*health);
-  for (uint32_t i = 0; i < count; ++i) all.merge(Health::of(healths[i]));
-  *health = all.state();
+  for (uint32_t i = 0; i < count; ++i) health->merge(healths[i]);
 }
 
 void rewrite(std::uintptr_t memory, const Segment* segments, uint32_t count, const double* factors,
@@ -77,13 +66,13 @@ void rewrite(std::uintptr_t memory, const Segment* segments, uint32_t count, con
   }
 }
 
-void report(const Norm& norm, const PartialState* partials, const HealthState* healths,
-            uint32_t count, Row* rows) {
+void report(const Norm& norm, const Partial* partials, const Health* healths, uint32_t count,
+            Row* rows) {
   for (uint32_t i = 0; i < count; ++i) {
-    const Partial partial = Partial::of(partials[i]);
-    const Health health = Health::of(healths[i]);
+    const Partial& partial = partials[i];
+    const Health& health = healths[i];
     const RoundedSum sum = partial.rounded();
-    rows[i] = {norm.finish(partial),
+    rows[i] = {norm.finish(partial, sum),
                sum.mantissa,
                32 * static_cast<double>(sum.digits) + sum.exponent,
                health.elements(),

@@ -21,16 +21,16 @@ struct Segment {
 };
 
 // What a group is before anything was added.
-void clear(PartialState* partials, HealthState* healths, uint32_t count);
+void clear(Partial* partials, Health* healths, uint32_t count);
 
 // Adds each segment to the partial of its group and, where there are healths, to its health. The
 // pieces of a tensor come in their order. `memory` is where address 0 lies.
 void reduce(const Norm& norm, std::uintptr_t memory, const Segment* segments, uint32_t count,
-            PartialState* partials, HealthState* healths);
+            Partial* partials, Health* healths);
 
 // Adds groups to one.
-void merge(const PartialState* partials, const HealthState* healths, uint32_t count,
-           PartialState& partial, HealthState* health);
+void merge(const Partial* partials, const Health* healths, uint32_t count, Partial& partial,
+           Health* health);
 
 // x = min(max(factor * x, -limit), limit) in place, with the factor of the segment's group:
 // computed in double, then rounded to the nearest value of the type, ties to even; for float32 the
@@ -53,7 +53,7 @@ struct Row {
   double infinities;
   double first_nonfinite;
 };
-void report(const Norm& norm, const PartialState* partials, const HealthState* healths,
-            uint32_t count, Row* rows);
+void report(const Norm& norm, const Partial* partials, const Health* healths, uint32_t count,
+            Row* rows);
 
 }  // namespace gradnorm

@@ -24,28 +24,36 @@ const WEB_FLOORS = [
   ],
   ['web/core/traits.js', 'web/core/memory.js'],
   ['web/core/module.js', 'web/core/staging.js'],
-  ['web/core/pack.js'],
   ['web/core/source-inline.js', 'web/core/source-url.js', 'web/core/homes.js'],
+  ['web/core/pack.js'],
   ['web/core/resident.js', 'web/core/reduce.js', 'web/core/inspect.js', 'web/core/rewrite.js'],
   ['web/door/collect.js', 'web/door/clip-options.js'],
   ['web/door/aliases.js', 'web/door/template.js'],
   ['web/norm.js', 'web/clip.js', 'web/report.js', 'web/accumulator.js', 'web/alloc.js'],
-  ['web/api.js'],
+  ['web/api.js', 'web/home.js'],
   ['web/index.js', 'web/slim.js'],
-  // The GPU path meets the CPU path in the verbs, and shares only pure files with it.
-  ['web/webgpu/constants.js', 'web/webgpu/types.js', 'web/webgpu/faults.js'],
-  ['web/webgpu/wgsl.js', 'web/webgpu/jobs.js', 'web/webgpu/totals.js'],
-  ['web/webgpu/reduce-shader.js', 'web/webgpu/merge-shader.js', 'web/webgpu/tensors.js'],
-  [
-    'web/webgpu/clip-shaders.js',
-    'web/webgpu/health-shader.js',
-    'web/webgpu/powers.js',
-    'web/webgpu/summaries.js',
-  ],
+  // The command.
+  ['web/cli/words.js', 'web/cli/element-types.js', 'web/cli/progress.js', 'web/cli/watch.js'],
+  ['web/cli/file.js', 'web/cli/inspection.js', 'web/cli/options.js'],
+  ['web/cli/tensor.js', 'web/cli/zip.js', 'web/cli/print.js'],
+  ['web/cli/safetensors.js', 'web/cli/npy.js', 'web/cli/zip-entry.js', 'web/cli/inspect.js'],
+  ['web/cli/npz.js', 'web/cli/work.js'],
+  ['web/cli/formats.js', 'web/cli/worker.js', 'web/cli/threads.js'],
+  ['web/cli/measure.js'],
+  ['web/cli/gradnorm.js'],
+  // The GPU path meets the CPU path in the verbs, the words of partials and the door.
+  ['web/webgpu/constants.js', 'web/webgpu/layouts.js', 'web/webgpu/types.js', 'web/webgpu/faults.js'],
+  ['web/webgpu/jobs.js', 'web/webgpu/totals.js'],
+  ['web/webgpu/shaders/wgsl.js', 'web/webgpu/tensors.js'],
+  ['web/webgpu/shaders/sums.js', 'web/webgpu/shaders/merge.js'],
+  ['web/webgpu/shaders/reduce.js', 'web/webgpu/shaders/decide.js', 'web/webgpu/shaders/rewrite.js'],
+  ['web/webgpu/shaders/health.js', 'web/webgpu/powers.js', 'web/webgpu/summaries.js'],
   ['web/webgpu/context.js', 'web/webgpu/arguments.js'],
-  ['web/webgpu/failures.js', 'web/webgpu/gather.js', 'web/webgpu/ring.js'],
-  ['web/webgpu/read-back.js', 'web/webgpu/work.js'],
-  ['web/webgpu/plan.js', 'web/webgpu/upload.js'],
+  ['web/webgpu/kernels.js', 'web/webgpu/failures.js', 'web/webgpu/gather.js', 'web/webgpu/read-back.js'],
+  ['web/webgpu/ring.js', 'web/webgpu/work.js'],
+  ['web/webgpu/steps.js'],
+  ['web/webgpu/step.js'],
+  ['web/webgpu/plan.js'],
   ['web/webgpu/gpu-grad-norm.js'],
   ['web/webgpu/index.js'],
   // Arrays of jax-js.
@@ -196,14 +204,15 @@ describe('JavaScript', () => {
     assert.deepEqual(outside, []);
   });
 
-  test('the library imports no package, not even of Node.js; only its demo and its examples import it by name', () => {
+  test('the library imports no package, not even of Node.js, but for its command; only its demo and its examples import it by name', () => {
     for (const path of paths) {
       const others = importsOf(path).filter((imported) => !/^(web|build)\//.test(imported));
-      // An adapter knows the types of its framework, which nobody else has to install.
+      // An adapter knows the types of its framework, which nobody else has to install; the command runs in Node.js.
       const types = path === 'web/adapters/jax/tree.js' ? others.filter(isOnlyType(path)) : [];
       assert.ok(types.every((name) => String(name) === '@jax-js/jax'));
       const rest = others.filter((name) => !types.includes(name));
-      if (!/^web\/(demo|examples)\//.test(path)) assert.deepEqual(rest, [], path);
+      const allowed = path.startsWith('web/cli/') ? rest.filter((name) => name.startsWith('node:')) : [];
+      if (!/^web\/(demo|examples)\//.test(path)) assert.deepEqual(rest, allowed, path);
     }
     assert.ok(importsOf('web/demo/train.js').includes('gradnorm'));
     assert.deepEqual(importsOf('web/demo/char-rnn.js'), []);
@@ -219,15 +228,19 @@ describe('JavaScript', () => {
     assert.deepEqual(who, ['web/words/typed-array.js', 'web/core/staging.js', 'web/core/rewrite.js']);
   });
 
-  test('the GPU path knows of the CPU path its verbs and pure files', () => {
-    const pure = [
-      'words/checks',
-      'door/collect',
+  test('the GPU path knows of the CPU path its verbs, its door, and those who reduce and inspect', () => {
+    const known = [
+      'api',
       'core/dtypes',
-      'words/errors',
-      'core/room',
+      'core/inspect',
       'core/partial',
-      'words/typed-array',
+      'core/reduce',
+      'core/room',
+      'core/source-inline',
+      'door/clip-options',
+      'door/collect',
+      'words/checks',
+      'words/errors',
     ].map((name) => `web/${name}.js`);
     const gpu = paths.filter((path) => path.startsWith('web/webgpu/'));
     const outside = gpu.flatMap((path) =>
@@ -236,10 +249,7 @@ describe('JavaScript', () => {
         .importedFiles.map(({ fileName }) => posix.join(posix.dirname(path), fileName)),
     );
     const others = new Set(outside.filter((path) => !path.startsWith('web/webgpu/')));
-    assert.deepEqual([...others].sort(), [...pure, 'web/api.js', 'web/core/source-inline.js'].sort());
-    assert.ok(
-      pure.every((path) => importsOf(path).every((imported) => !/core.(module|reduce)/.test(imported))),
-    );
+    assert.deepEqual([...others].sort(), known);
   });
 
   test('the oracle knows nothing of the library', () => {
@@ -301,7 +311,8 @@ describe('a file opens by its own path and what it is for', () => {
       assert.ok(paths.length > 0);
       const without = paths.filter((path) => {
         const opening = `// ${path}: `;
-        return !read(path).startsWith(opening) || read(path).charAt(opening.length).trim() === '';
+        const text = read(path).replace(/^#!.*\n/, '');
+        return !text.startsWith(opening) || text.charAt(opening.length).trim() === '';
       });
       assert.deepEqual(without, []);
     });

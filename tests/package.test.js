@@ -1,6 +1,7 @@
 // tests/package.test.js: what npm publishes: packed, installed into an empty project and used from there.
 
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import {
   copyFileSync,
   existsSync,
@@ -13,6 +14,7 @@ import {
 import { join, relative, sep } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { brotliCompressSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { modules, readStamp } from '../tools/build.js';
@@ -33,6 +35,9 @@ const UNTYPED = ['core/source-url.js', 'index.js', 'slim.js'];
 /** Of the adapters; nobody has to install one. */
 const PEERS = ['@jax-js/jax'];
 
+/** The command, which nobody imports, and which alone may use Node.js. */
+const isOfCommand = (/** @type {string} */ path) => path.startsWith('cli/');
+
 /** Everything in the tarball: the modules of web/, their WebAssembly, the declarations, one bundle, and the papers. */
 const FILES = [
   ...['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'],
@@ -40,7 +45,7 @@ const FILES = [
   ...['dist/gradnorm.js', 'dist/gradnorm.wasm', 'dist/wasm-hex.js'],
   ...modules().map((path) => `dist/${path}`),
   ...modules()
-    .filter((path) => !UNTYPED.includes(path))
+    .filter((path) => !UNTYPED.includes(path) && !isOfCommand(path))
     .map((path) => `dist/types/web/${path.replace('.js', '.d.ts')}`),
 ].sort();
 
@@ -147,7 +152,7 @@ describe('the tarball', () => {
   });
 
   test('holds modules with no trace of CommonJS or Node.js', () => {
-    for (const file of ['gradnorm.js', ...modules()]) {
+    for (const file of ['gradnorm.js', ...modules().filter((path) => !isOfCommand(path))]) {
       const text = readFileSync(join(installed, 'dist', file), 'utf8');
       // Comments have the types of the peers.
       const code = text.replace(/\/\*[^]*?\*\//g, '');
@@ -158,6 +163,24 @@ describe('the tarball', () => {
       readFileSync(join(installed, 'dist', 'slim.js'), 'utf8'),
       /new URL\('\.\/gradnorm\.wasm', import/,
     );
+  });
+
+  test('the command runs under its name where the package is installed', async () => {
+    const file = join(project, 'gradient.npy');
+    const header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }\n";
+    const length = Buffer.of(header.length, 0);
+    const elements = Buffer.from(Float32Array.of(3, 4).buffer);
+    writeFileSync(
+      file,
+      Buffer.concat([Buffer.from('\x93NUMPY\x01\x00', 'latin1'), length, Buffer.from(header), elements]),
+    );
+    const command = join(project, 'node_modules', '.bin', 'gradnorm');
+    const { stdout } = await promisify(execFile)(command, [file], { shell: process.platform === 'win32' });
+    assert.match(stdout, /^2-norm 5\.000 of 2 elements in 1 tensor\n/);
+    const version = await promisify(execFile)(command, ['--version'], {
+      shell: process.platform === 'win32',
+    });
+    assert.equal(version.stdout, `${manifest().version}\n`);
   });
 
   test('what a page without a bundler loads, and unpkg and jsdelivr hand out, imports nothing and is all of the default entry', async () => {
@@ -202,7 +225,10 @@ describe('the tarball', () => {
     }
     assert.ok(where.size > 300, 'the lines are not seen');
     assert.deepEqual(
-      [...where].filter(([, files]) => files.length > 1),
+      [...where].filter(
+        ([, files]) =>
+          files.length > 1 && !files.every((/** @type {string} */ file) => file.startsWith('webgpu/')),
+      ),
       [],
     );
   });
@@ -316,7 +342,7 @@ describe('in an empty project', () => {
     const program = "console.log(Object.keys(await import('gradnorm')).join());";
     const names = [
       ...['GradMonitor', 'GradReport', 'GradientError', 'NormAccumulator'],
-      ...['clipCoefficient', 'clipGradNorm', 'clipGradValue', 'clipGradsWithNorm'],
+      ...['allocGradients', 'clipCoefficient', 'clipGradNorm', 'clipGradValue', 'clipGradsWithNorm'],
       ...['gradNorm', 'gradReport', 'init', 'initSync'],
     ];
     assert.equal(await runInProject('module', program), names.join());
@@ -656,6 +682,16 @@ describe('TypeScript', () => {
     initSync(bytes);
     initSync(bytes.buffer);
 
+    const made = allocGradients({ weight: 4096, bias: f64, none: null, layers: [3, f32], map: new Map([['a', 1]]), half });
+    const weight: Float32Array = made.weight;
+    const bias: Float64Array = made.bias;
+    const none: null = made.none;
+    const layer: Float32Array = made.layers[0] ?? f32;
+    const mapped: Float32Array | undefined = made.map.get('a');
+    const one: Float32Array = allocGradients(3);
+    norms.push(gradNorm(made), clipGradNorm(made, 1, { per: 'tensor' }), gradReport(made).norm);
+    export { bias, layer, made, mapped, none, one, weight };
+
     const gradient: Gradient_ = maybe;
     const array: GradientArray = f64;
     const source: InitSource = module;
@@ -665,6 +701,7 @@ describe('TypeScript', () => {
 
   const VALUES = [
     ...[
+      'allocGradients',
       'clipCoefficient',
       'clipGradNorm',
       'clipGradsWithNorm',
@@ -732,6 +769,12 @@ describe('TypeScript', () => {
     'clipGradNorm(new Float32Array(1), {})',
     'clipGradNorm(new Float32Array(1), GradMonitor)',
     'const clipped: void = clipGradNorm(new Float32Array(1), 1)[0]',
+    "clipGradNorm(new Float32Array(1), 1, { per: 'layer' })",
+    'allocGradients()',
+    'allocGradients(3).weight',
+    'allocGradients({ w: 1 }).b',
+    'allocGradients({ w: 1 }).w = new Float32Array(1)',
+    'const made: Float64Array = allocGradients(3)',
     'clipGradsWithNorm(new Float32Array(1), 1)',
     'clipGradsWithNorm([1], 1, 2)',
     "clipGradsWithNorm(new Float32Array(1), 1, '2')",
@@ -939,7 +982,7 @@ describe('TypeScript', () => {
     const folder = join(installed, 'dist', 'types', 'web', 'webgpu');
     const code = (/** @type {string} */ name) =>
       readFileSync(join(folder, name), 'utf8').replace(/\/\*[^]*?\*\/|\/\/.*/g, '');
-    const names = readdirSync(folder).filter((name) => /\bGPU[A-Z]/.test(code(name)));
+    const names = filesIn(folder).filter((name) => /\bGPU[A-Z]/.test(code(name)));
     assert.deepEqual(names, ['types.d.ts']);
   });
 

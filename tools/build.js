@@ -132,7 +132,7 @@ function emscriptenVersion() {
   }
 }
 
-/** What ships is what one reads in web/, but for the programs that only use it. */
+/** What ships is what one reads in web/, but for the programs that only use it and the contract that has no code. */
 function copyModules() {
   for (const path of modules()) {
     const to = join(ROOT, 'dist', path);
@@ -147,7 +147,7 @@ function copyModules() {
 export function modules() {
   return readdirSync(join(ROOT, 'web'), { recursive: true, encoding: 'utf8' })
     .map((path) => path.split(sep).join('/'))
-    .filter((path) => path.endsWith('.js') && !/^(demo|examples)\//.test(path))
+    .filter((path) => path.endsWith('.js') && !/^(demo\/|examples\/|home\.js$)/.test(path))
     .sort();
 }
 
@@ -169,7 +169,7 @@ function writeDeclarations() {
   rmSync(join(ROOT, 'dist', 'types', 'build'), { recursive: true });
   const folder = join(ROOT, 'dist', 'types', 'web', 'webgpu');
   for (const name of readdirSync(folder)) {
-    if (name !== 'types.d.ts')
+    if (name.endsWith('.d.ts') && name !== 'types.d.ts')
       writeFileSync(join(folder, name), withAliases(readFileSync(join(folder, name), 'utf8')));
   }
 }

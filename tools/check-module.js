@@ -108,7 +108,7 @@ function* differencesOfExports(exports) {
 function register(module) {
   /** @type {[name: string, words: any[]][]} */
   const calls = [];
-  const memory = makeMemory(TABLES_BYTES);
+  const memory = makeMemory(0);
   const env = Object.fromEntries(
     WebAssembly.Module.imports(module).map(({ name, kind }) => [
       name,

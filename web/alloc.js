@@ -2,7 +2,7 @@
 import { addAllocation } from './core/homes.js';
 import { allocate } from './core/resident.js';
 import { traitsOf } from './core/traits.js';
-import { collect } from './door/collect.js';
+import { ARRAYS, collect } from './door/collect.js';
 import { readTemplate } from './door/template.js';
 
 /**
@@ -43,7 +43,7 @@ export function allocGradients(template) {
   const { shapes, build } = readTemplate(template);
   const { arrays, tables } = allocate(shapes);
   const structure = build(arrays);
-  const tensors = collect(structure);
+  const tensors = collect(structure, { ...ARRAYS, root: 'template' });
   if (structure !== null) addAllocation(structure, { tensors, tables, traits: traitsOf(tensors) });
   return structure;
 }

@@ -91,11 +91,11 @@ export class GradReport {
 
   /**
    * A table, as the console of Node.js shows a report. Of more than 40 tensors those that are not finite and those
-   * with the largest norms.
+   * with the largest norms, unless it is told which.
+   * @param {readonly TensorReport[]} [rows]
    * @returns {string}
    */
-  toString() {
-    const rows = rowsToShow(this.tensors);
+  toString(rows = rowsToShow(this.tensors)) {
     const hidden = this.tensors.length - rows.length;
     return [
       ...linesOfTotals(this),
@@ -235,9 +235,17 @@ function lineOfNonfinite({ tensor, index, value }) {
  */
 function rowsToShow(tensors) {
   if (tensors.length <= MOST_ROWS) return tensors;
-  const byImportance = [...tensors].sort((a, b) => b.nan + b.inf - (a.nan + a.inf) || b.norm - a.norm);
-  const shown = new Set(byImportance.slice(0, MOST_ROWS));
+  const shown = new Set([...tensors].sort(byImportance).slice(0, MOST_ROWS));
   return tensors.filter((tensor) => shown.has(tensor));
+}
+
+/**
+ * For sorting: those that are not finite, then those with the largest norms.
+ * @param {TensorReport} a
+ * @param {TensorReport} b
+ */
+export function byImportance(a, b) {
+  return b.nan + b.inf - (a.nan + a.inf) || b.norm - a.norm;
 }
 
 /** @param {TensorReport} row */

@@ -57,6 +57,20 @@ test('rounds: everybody once, first in turns, next to the same two in both order
   assert.equal(turns.split('ab').length, turns.split('ba').length);
 });
 
+test('the command has to be half as fast as cat, and is not judged on a small file or where it was not measured', () => {
+  const timing = (/** @type {number} */ milliseconds) => ({
+    milliseconds,
+    spread: 0,
+    samples: [milliseconds],
+  });
+  const markOf = (/** @type {import('./command.js').CommandResult} */ command, quick = false) =>
+    judge([], undefined, quick, [], command).map(({ measured, mark }) => `${measured} ${mark}`);
+  assert.deepEqual(markOf({ bytes: 1, ours: timing(200), cat: timing(100) }), ['0.500 pass']);
+  assert.deepEqual(markOf({ bytes: 1, ours: timing(201), cat: timing(100) }), ['0.498 MISS']);
+  assert.deepEqual(markOf({ bytes: 1, ours: timing(900), cat: timing(100) }, true), ['0.111 not judged']);
+  assert.deepEqual(markOf({ reason: 'failed' }), ['- not measured']);
+});
+
 test('tables: columns line up, Markdown escapes its bars', () => {
   /** @type {import('./table.js').Column[]} */
   const columns = [{ title: 'name' }, { title: 'ms', align: 'right' }];

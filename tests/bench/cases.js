@@ -189,6 +189,9 @@ export const ERROR_TARGETS = [
 /** The first call in a fresh process, import included, takes at most this long. */
 export const FIRST_CALL_MILLISECONDS = 10;
 
+/** The command reads a large file and measures it at no less than this part of the speed at which `cat` only reads it. */
+export const COMMAND_SPEED = 0.5;
+
 /**
  * A promise about the demo page, in every browser that tells the figure.
  * @typedef {{ figure: keyof import('./page.js').PageFigures, unit: string } & (

@@ -8,8 +8,8 @@ export const HELP = `Usage: npm run bench -- [options]
 Measures gradnorm against its peers in one interleaved run and prints a table for each case.
 
   --quick          small sizes and few rounds, under a minute: does everything work?
-  --case NAME      only the case NAME ('16M p=2', '16M clip', 'first call', 'demo page'), or, where there is none of that
-                   name, all whose names contain it ('16M', 'p=3', 'report', 'gpt'); may be repeated
+  --case NAME      only the case NAME ('16M p=2', '16M clip', 'first call', 'command', 'demo page'), or, where there is
+                   none of that name, all whose names contain it ('16M', 'p=3', 'report', 'gpt'); may be repeated
   --rounds N       at most N samples of each contender in each case (default 25; with --quick 5), four times as
                    many where a promise is an upper limit
   --all            slow contenders take part in the GPT-2 case too (7 GB of memory instead of 4)

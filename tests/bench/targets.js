@@ -1,6 +1,6 @@
 // tests/bench/targets.js: what must be true of a run: the promises of cases.js against the figures.
 
-import { ERROR_TARGETS, FIRST_CALL_MILLISECONDS, PAGE_TARGETS, TARGETS } from './cases.js';
+import { COMMAND_SPEED, ERROR_TARGETS, FIRST_CALL_MILLISECONDS, PAGE_TARGETS, TARGETS } from './cases.js';
 import { OURS } from './peers.js';
 
 /** @typedef {import('./cases.js').Target} Target */
@@ -8,6 +8,7 @@ import { OURS } from './peers.js';
 /** @typedef {import('./measure.js').Figures} Figures */
 /** @typedef {import('./first_call.js').FirstCall} FirstCall */
 /** @typedef {import('./page.js').PageResult} PageResult */
+/** @typedef {import('./command.js').CommandResult} CommandResult */
 
 /**
  * @typedef {object} Verdict
@@ -24,9 +25,10 @@ import { OURS } from './peers.js';
  * @param {FirstCall | undefined} firstCall
  * @param {boolean} quick the sizes are too small to judge the speed
  * @param {PageResult[]} [pages] one for each browser
+ * @param {CommandResult} [command]
  * @returns {Verdict[]}
  */
-export function judge(results, firstCall, quick, pages = []) {
+export function judge(results, firstCall, quick, pages = [], command = undefined) {
   const comparisons = TARGETS.flatMap((target) => {
     const result = results.find(({ id }) => id === target.id);
     return result ? [judgePeer(target, result, quick)] : [];
@@ -35,8 +37,15 @@ export function judge(results, firstCall, quick, pages = []) {
     const concerned = results.filter(({ task }) => target.tasks.includes(task));
     return concerned.length > 0 ? [judgeErrors(target, concerned)] : [];
   });
+  const onCommand = command ? [judgeCommand(command, quick)] : [];
   const onPages = pages.flatMap((page) => judgePage(page, quick));
-  return [...comparisons, ...errors, ...(firstCall ? [judgeFirstCall(firstCall)] : []), ...onPages];
+  return [
+    ...comparisons,
+    ...errors,
+    ...(firstCall ? [judgeFirstCall(firstCall)] : []),
+    ...onPages,
+    ...onCommand,
+  ];
 }
 
 /**
@@ -111,6 +120,19 @@ function judgeFirstCall(firstCall) {
   const { milliseconds } = firstCall.ours;
   const mark = milliseconds <= FIRST_CALL_MILLISECONDS ? 'pass' : 'MISS';
   return { ...head, measured: `${milliseconds.toFixed(1)} ms`, mark };
+}
+
+/**
+ * @param {CommandResult} command
+ * @param {boolean} quick
+ * @returns {Verdict}
+ */
+function judgeCommand(command, quick) {
+  const head = { where: 'command', against: 'cat', promise: `>= ${COMMAND_SPEED} of its speed` };
+  if (command.reason !== undefined) return { ...head, measured: '-', mark: 'not measured' };
+  const speed = command.cat.milliseconds / command.ours.milliseconds;
+  const mark = quick ? 'not judged' : speed >= COMMAND_SPEED ? 'pass' : 'MISS';
+  return { ...head, measured: speed.toPrecision(3), mark };
 }
 
 /**

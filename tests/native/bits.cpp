@@ -190,10 +190,8 @@ std::string text_of(const gradnorm::Row& row) {
 
 gradnorm::Row row_of(const gradnorm::Norm& norm, const gradnorm::Partial& partial,
                      const gradnorm::Health& health) {
-  const gradnorm::PartialState partial_state = partial.state();
-  const gradnorm::HealthState health_state = health.state();
   gradnorm::Row row;
-  gradnorm::report(norm, &partial_state, &health_state, 1, &row);
+  gradnorm::report(norm, &partial, &health, 1, &row);
   return row;
 }
 

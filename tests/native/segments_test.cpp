@@ -74,8 +74,8 @@ TEST(Segments, ReduceToThePartialAndTheHealthOfEachGroup) {
     constexpr uint32_t kGroups = 5;
     const Memory memory(random, random_lengths(random), kGroups);
     const Norm norm(p);
-    std::vector<PartialState> partials(kGroups), alone(kGroups);
-    std::vector<HealthState> healths(kGroups);
+    std::vector<Partial> partials(kGroups), alone(kGroups);
+    std::vector<Health> healths(kGroups);
     const auto count = static_cast<uint32_t>(memory.segments.size());
     clear(partials.data(), healths.data(), kGroups);
     clear(alone.data(), nullptr, kGroups);
@@ -90,9 +90,9 @@ TEST(Segments, ReduceToThePartialAndTheHealthOfEachGroup) {
         reduce(norm, static_cast<Dtype>(segment.dtype), bytes.data(), segment.length, partial,
                &health);
       }
-      EXPECT_TRUE(identical(Partial::of(partials[group]), partial)) << p << ", group " << group;
-      EXPECT_TRUE(identical(Partial::of(alone[group]), partial)) << p << ", group " << group;
-      EXPECT_TRUE(identical(Health::of(healths[group]), health)) << p << ", group " << group;
+      EXPECT_TRUE(identical((partials[group]), partial)) << p << ", group " << group;
+      EXPECT_TRUE(identical((alone[group]), partial)) << p << ", group " << group;
+      EXPECT_TRUE(identical((healths[group]), health)) << p << ", group " << group;
     }
   }
 }
@@ -102,18 +102,18 @@ TEST(Segments, AddToWhatTheirGroupsHold) {
   const Memory memory(random, random_lengths(random), 3);
   const Norm norm(2);
   const auto count = static_cast<uint32_t>(memory.segments.size());
-  std::vector<PartialState> whole(3), steps(3);
-  std::vector<HealthState> whole_healths(3), steps_healths(3);
+  std::vector<Partial> whole(3), steps(3);
+  std::vector<Health> whole_healths(3), steps_healths(3);
   clear(whole.data(), whole_healths.data(), 3);
   clear(steps.data(), steps_healths.data(), 3);
   reduce(norm, memory.base(), memory.segments.data(), count, whole.data(), whole_healths.data());
   for (uint32_t i = 0; i < count; ++i) {
     reduce(norm, memory.base(), &memory.segments[i], 1, steps.data(), steps_healths.data());
   }
-  EXPECT_EQ(std::memcmp(whole.data(), steps.data(), sizeof(PartialState) * 3), 0);
+  EXPECT_EQ(std::memcmp(whole.data(), steps.data(), sizeof(Partial) * 3), 0);
   for (int i = 0; i < 3; ++i) {
-    EXPECT_TRUE(identical(Health::of(whole_healths[static_cast<size_t>(i)]),
-                          Health::of(steps_healths[static_cast<size_t>(i)])));
+    EXPECT_TRUE(identical((whole_healths[static_cast<size_t>(i)]),
+                          (steps_healths[static_cast<size_t>(i)])));
   }
 }
 
@@ -122,22 +122,22 @@ TEST(Segments, MergeGroupsToTheirTotal) {
   Memory memory(random, random_lengths(random), 4);
   const Norm norm(1);
   const auto count = static_cast<uint32_t>(memory.segments.size());
-  std::vector<PartialState> groups(4);
-  std::vector<HealthState> healths(4);
+  std::vector<Partial> groups(4);
+  std::vector<Health> healths(4);
   clear(groups.data(), healths.data(), 4);
   reduce(norm, memory.base(), memory.segments.data(), count, groups.data(), healths.data());
-  PartialState total, all;
-  HealthState total_health;
+  Partial total, all;
+  Health total_health;
   clear(&total, &total_health, 1);
   clear(&all, nullptr, 1);
   merge(groups.data(), healths.data(), 4, total, &total_health);
   for (Segment& segment : memory.segments) segment.group = 0;
   reduce(norm, memory.base(), memory.segments.data(), count, &all, nullptr);
-  EXPECT_TRUE(identical(Partial::of(total), Partial::of(all)));
+  EXPECT_TRUE(identical((total), (all)));
   double zeros = 0;
-  for (const HealthState& health : healths) zeros += health.zeros;
-  EXPECT_EQ(total_health.zeros, zeros);
-  EXPECT_EQ(Health::of(total_health).elements(), Partial::of(all).elements());
+  for (const Health& health : healths) zeros += health.zeros();
+  EXPECT_EQ(total_health.zeros(), zeros);
+  EXPECT_EQ((total_health).elements(), (all).elements());
 }
 
 // Of a float32 the factor is rounded down to one, of the others it is taken as it is.
@@ -176,8 +176,8 @@ TEST(Segments, OfManyPiecesAreRewrittenWholly) {
 template <class Element>
 Row row_of(const std::vector<Element>& x, Dtype dtype, double p) {
   const Segment segment = {0, static_cast<uint32_t>(x.size()), static_cast<uint32_t>(dtype), 0};
-  PartialState partial;
-  HealthState health;
+  Partial partial;
+  Health health;
   Row row;
   clear(&partial, &health, 1);
   reduce(Norm(p), reinterpret_cast<std::uintptr_t>(x.data()), &segment, 1, &partial, &health);

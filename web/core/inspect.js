@@ -4,7 +4,7 @@ import { BFLOAT16, FLOAT16, nonfiniteHalf } from './dtypes.js';
 import { byHome } from './homes.js';
 import { HEALTH_WORDS, PARTIAL_WORDS, ROW_NUMBERS } from './layout.js';
 import { MAX_GROUPS } from './memory.js';
-import { pack } from './pack.js';
+import { forEachBatch, pack } from './pack.js';
 import { uint16ViewOf } from '../words/typed-array.js';
 
 /**
@@ -54,22 +54,19 @@ export function inspect(tensors, normType) {
  * @param {number} normType
  * @param {Summary[]} rows  of all tensors
  */
-function inspectHousehold({ core, tensors, positions }, normType, rows) {
+function inspectHousehold(household, normType, rows) {
+  const { core, tensors } = household;
   const { partialsAt, healthsAt, totalAt, totalHealthAt } = core;
-  const run = (/** @type {number} */ count) =>
-    core.reduce(normType, core.segmentsAt, count, partialsAt, healthsAt);
   core.clear(totalAt, totalHealthAt, 1);
-  for (let first = 0; first < tensors.length; first += MAX_GROUPS) {
-    const groups = Math.min(MAX_GROUPS, tensors.length - first);
+  forEachBatch(household, (first, groups, positionOf) => {
     core.clear(partialsAt, healthsAt, groups);
-    pack(core, tensors, first, first + groups, 1, run);
+    pack(core, tensors, first, first + groups, 1, (count) =>
+      core.reduce(normType, core.segmentsAt, count, partialsAt, healthsAt),
+    );
     core.merge(partialsAt, healthsAt, groups, totalAt, totalHealthAt);
     core.report(normType, partialsAt, healthsAt, groups, core.rowsAt);
-    for (let group = 0; group < groups; ++group) {
-      const position = positions === null ? first + group : positions[first + group];
-      rows[position] = readRow(core.rows, group);
-    }
-  }
+    for (let group = 0; group < groups; ++group) rows[positionOf(group)] = readRow(core.rows, group);
+  });
 }
 
 /**
@@ -88,7 +85,7 @@ export function findNonfinite(tensors) {
 
 /**
  * The value of an element that is not finite.
- * @param {Tensor} tensor
+ * @param {Pick<Tensor, 'array' | 'dtype'>} tensor
  * @param {number} index
  * @returns {number}
  */
@@ -102,7 +99,7 @@ export function valueAt({ array, dtype }, index) {
  * @param {number} index
  * @returns {Summary}
  */
-function readRow(numbers, index) {
+export function readRow(numbers, index) {
   const at = ROW_NUMBERS * index;
   return {
     norm: numbers[at],

@@ -53,6 +53,9 @@ const ALIGNMENT = 64;
 const MACHINE_PAGE_BYTES = 4096;
 const PAGE_BYTES = 65536;
 
+/** What the core and its tables take of a memory, at most. */
+export const TABLES_BYTES = 4 * PAGE_BYTES;
+
 /**
  * @param {number} bytes
  * @returns {number}  rounded up, so that something of any type may begin there
@@ -63,17 +66,14 @@ export function align(bytes) {
 
 /**
  * A memory that never grows, so that no view of it is ever detached.
- * @param {number} bytes  at least
+ * @param {number} bytes  behind the tables, at least
  * @returns {WebAssembly.Memory}
  * @throws {RangeError} if it cannot be had
  */
 export function makeMemory(bytes) {
-  const pages = Math.ceil(bytes / PAGE_BYTES);
+  const pages = Math.ceil((TABLES_BYTES + bytes) / PAGE_BYTES);
   return new WebAssembly.Memory({ initial: pages, maximum: pages });
 }
-
-/** What the core and its tables take of a memory, at most. */
-export const TABLES_BYTES = 4 * PAGE_BYTES;
 
 /**
  * Where the tables lie.

@@ -4,7 +4,7 @@ import { embind } from './embind.js';
 import { check } from '../words/checks.js';
 import { tagOf } from '../words/errors.js';
 import { INTERFACE_VERSION } from './layout.js';
-import { layOut, makeMemory, STAGING_BYTES, TABLES_BYTES } from './memory.js';
+import { layOut, makeMemory, STAGING_BYTES } from './memory.js';
 import { readResponse, readUrl } from './url.js';
 
 /**
@@ -158,7 +158,7 @@ async function load(source) {
 /** @param {WebAssembly.Module} module */
 async function instantiate(module) {
   if (core !== null) return;
-  const { imports, toCore } = newMemory(STAGING_BYTES, true);
+  const { imports, toCore } = prepare(makeMemory(STAGING_BYTES), true);
   const loaded = toCore(await WebAssembly.instantiate(module, imports));
   if (core === null) keep(module, loaded);
 }
@@ -170,7 +170,7 @@ async function instantiate(module) {
 function loadSync(source) {
   try {
     const module = isBytes(source) ? new WebAssembly.Module(plainBytes(source)) : source;
-    return keep(module, makeCore(module, STAGING_BYTES, true));
+    return keep(module, makeCore(module, makeMemory(STAGING_BYTES), true));
   } catch (cause) {
     throw refusal(source, cause);
   }
@@ -187,31 +187,35 @@ function keep(module, loaded) {
 
 /**
  * Another instance of the core, in a memory of its own, for gradients that stay there.
- * @param {number} bytes  for gradients
+ * @param {WebAssembly.Memory} memory  that never grows
  * @returns {Core}
- * @throws {RangeError} if the memory cannot be had
+ * @throws {Error} if the engine makes no instance synchronously
  */
-export function makeResidentCore(bytes) {
+export function makeResidentCore(memory) {
   getCore();
-  return makeCore(/** @type {WebAssembly.Module} */ (coreModule), bytes, false);
+  const module = /** @type {WebAssembly.Module} */ (coreModule);
+  try {
+    return makeCore(module, memory, false);
+  } catch (cause) {
+    throw refusal(module, cause);
+  }
 }
 
 /**
  * @param {WebAssembly.Module} module
- * @param {number} bytes
+ * @param {WebAssembly.Memory} memory
  * @param {boolean} hasStaging
  */
-function makeCore(module, bytes, hasStaging) {
-  const { imports, toCore } = newMemory(bytes, hasStaging);
+function makeCore(module, memory, hasStaging) {
+  const { imports, toCore } = prepare(memory, hasStaging);
   return toCore(new WebAssembly.Instance(module, imports));
 }
 
 /**
- * @param {number} bytes  behind the tables
+ * @param {WebAssembly.Memory} memory
  * @param {boolean} hasStaging
  */
-function newMemory(bytes, hasStaging) {
-  const memory = makeMemory(TABLES_BYTES + bytes);
+function prepare(memory, hasStaging) {
   const { imports, bind } = embind(memory);
   const toCore = (/** @type {WebAssembly.Instance} */ instance) => {
     const bindings = bind(instance);

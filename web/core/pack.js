@@ -2,7 +2,7 @@
 // the core does with tensors it does by way of this.
 import { BYTE_SHIFTS } from './dtypes.js';
 import { SEGMENT_WORDS } from './layout.js';
-import { MAX_SEGMENTS, STAGING_BYTES } from './memory.js';
+import { MAX_GROUPS, MAX_SEGMENTS, STAGING_BYTES } from './memory.js';
 import { copyIn } from './staging.js';
 import { byteOffsetOf } from '../words/typed-array.js';
 
@@ -29,6 +29,18 @@ const ENOUGH_BYTES = 1 << 18;
 export function pack(core, tensors, first, end, step, run) {
   if (core.staging === null) packWhereTheyLie(core, tensors, first, end, step, run);
   else packByCopying(core, core.staging, tensors, first, end, step, run);
+}
+
+/**
+ * Calls `visit` for as many tensors of a household at a time as there are groups, with each tensor's place in the list of all.
+ * @param {import('./homes.js').Household} household
+ * @param {(first: number, groups: number, positionOf: (group: number) => number) => void} visit
+ */
+export function forEachBatch({ tensors, positions }, visit) {
+  for (let first = 0; first < tensors.length; first += MAX_GROUPS) {
+    const positionOf = (/** @type {number} */ group) => positions?.[first + group] ?? first + group;
+    visit(first, Math.min(MAX_GROUPS, tensors.length - first), positionOf);
+  }
 }
 
 /**

@@ -3,7 +3,7 @@
 import { allocationOf, byHome } from './homes.js';
 import { MAX_GROUPS } from './memory.js';
 import { getCore } from './module.js';
-import { pack } from './pack.js';
+import { forEachBatch, pack } from './pack.js';
 import { TOTALS, WORDS } from './partial.js';
 
 /**
@@ -31,20 +31,19 @@ export function reduceNorm(tensors, normType) {
 export function reduceEach(tensors, normType) {
   const norms = new Float64Array(tensors.length);
   const households = byHome(tensors);
-  for (const { core, tensors: own, positions } of households) {
-    core.clear(core.totalAt, 0, 1);
-    for (let first = 0; first < own.length; first += MAX_GROUPS) {
-      const groups = Math.min(MAX_GROUPS, own.length - first);
-      core.clear(core.partialsAt, 0, groups);
+  for (const household of households) {
+    const { core, tensors: own } = household;
+    const { partialsAt, totalAt, partialBytes } = core;
+    core.clear(totalAt, 0, 1);
+    forEachBatch(household, (first, groups, positionOf) => {
+      core.clear(partialsAt, 0, groups);
       pack(core, own, first, first + groups, 1, (count) =>
-        core.reduce(normType, core.segmentsAt, count, core.partialsAt, 0),
+        core.reduce(normType, core.segmentsAt, count, partialsAt, 0),
       );
-      core.merge(core.partialsAt, 0, groups, core.totalAt, 0);
-      for (let group = 0; group < groups; ++group) {
-        const position = positions === null ? first + group : positions[first + group];
-        norms[position] = core.finish(normType, core.partialsAt + group * core.partialBytes);
-      }
-    }
+      core.merge(partialsAt, 0, groups, totalAt, 0);
+      for (let group = 0; group < groups; ++group)
+        norms[positionOf(group)] = core.finish(normType, partialsAt + group * partialBytes);
+    });
   }
   const core = mergeTotals(households);
   return { norm: core.finish(normType, core.totalAt), norms };

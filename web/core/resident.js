@@ -3,7 +3,7 @@
 import { BYTE_SHIFTS } from './dtypes.js';
 import { addResident } from './homes.js';
 import { SEGMENT_WORDS } from './layout.js';
-import { align, MAX_MEMORY_BYTES, TABLES_BYTES } from './memory.js';
+import { align, makeMemory, MAX_MEMORY_BYTES, TABLES_BYTES } from './memory.js';
 import { makeResidentCore } from './module.js';
 import { setSegment } from './pack.js';
 
@@ -32,6 +32,9 @@ import { setSegment } from './pack.js';
 /** The least that a memory has for gradients. */
 const SHARED_BYTES = 1 << 22;
 
+/** More than any machine has: engines take minutes to find that out. */
+const MOST_BYTES = 2 ** 41;
+
 const SEGMENT_BYTES = 4 * SEGMENT_WORDS;
 
 /** What a memory can hold at most: one array, and its segment. */
@@ -54,9 +57,11 @@ export function allocate(shapes) {
   const arrays = [];
   /** @type {Table[]} */
   const tables = [];
+  const asked = shapes.reduce((sum, shape) => sum + bytesOfShape(shape), 0);
+  if (asked > MOST_BYTES) throw tooMuch(asked);
   for (let first = 0; first < shapes.length; first += tables[tables.length - 1].count) {
     const { bytes, count } = fitting(shapes, first);
-    tables.push(fill(roomFor(bytes), shapes, first, count, arrays));
+    tables.push(fill(roomFor(bytes, asked), shapes, first, count, arrays));
   }
   return { arrays, tables };
 }
@@ -87,17 +92,39 @@ function bytesOfShape({ dtype, length }) {
 
 /**
  * @param {number} bytes
+ * @param {number} asked  by all of the template
  * @returns {Room}
  */
-function roomFor(bytes) {
+function roomFor(bytes, asked) {
   const last = lastRoom?.deref();
   if (last !== undefined && last.end - last.at >= bytes) return last;
-  const core = makeResidentCore(Math.max(bytes, SHARED_BYTES));
+  const core = makeResidentCore(memoryOf(Math.max(bytes, SHARED_BYTES), asked));
   addResident(core);
   const room = { core, at: core.freeAt, end: core.buffer.byteLength };
   rooms.set(core.buffer, room);
   lastRoom = new WeakRef(room);
   return room;
+}
+
+/**
+ * @param {number} bytes
+ * @param {number} asked
+ */
+function memoryOf(bytes, asked) {
+  try {
+    return makeMemory(bytes);
+  } catch (cause) {
+    throw tooMuch(asked, cause);
+  }
+}
+
+/**
+ * @param {number} asked
+ * @param {unknown} [cause]
+ */
+function tooMuch(asked, cause) {
+  const message = `the template asks for ${asked} bytes; expected no more than there is memory for`;
+  return new RangeError(message, { cause });
 }
 
 /**

@@ -2,8 +2,8 @@
 // two share memory (web/door/aliases.js sees to that).
 import { BYTE_SHIFTS, FLOAT32, FLOAT64 } from './dtypes.js';
 import { allocationOf, byHome } from './homes.js';
-import { MAX_GROUPS, STAGING_BYTES } from './memory.js';
-import { pack, setSegment } from './pack.js';
+import { STAGING_BYTES } from './memory.js';
+import { forEachBatch, pack, setSegment } from './pack.js';
 import { copyIn, copyOut } from './staging.js';
 import { fillWith } from '../words/typed-array.js';
 
@@ -77,7 +77,7 @@ function rewrite(tensors, factor, limit) {
   if (tables.length > 0) return;
   for (const { core, tensors: own } of byHome(tensors)) {
     core.factors[0] = factor;
-    if (core.staging !== null) rewriteByCopying(core, own, () => factor, limit);
+    if (core.staging !== null) rewriteByCopying(core, own, [factor], limit);
     else
       pack(core, own, 0, own.length, 0, (count) =>
         core.rewrite(core.segmentsAt, count, core.factorsAt, limit),
@@ -91,33 +91,30 @@ function rewrite(tensors, factor, limit) {
  * @param {ArrayLike<number>} factors
  */
 export function scaleEach(tensors, factors) {
-  for (const { core, tensors: own, positions } of byHome(tensors)) {
-    const factorOf = (/** @type {number} */ k) => factors[positions === null ? k : positions[k]];
-    if (core.staging !== null) {
-      rewriteByCopying(core, own, factorOf, Infinity);
-      continue;
-    }
-    for (let first = 0; first < own.length; first += MAX_GROUPS) {
-      const end = Math.min(own.length, first + MAX_GROUPS);
-      for (let k = first; k < end; ++k) core.factors[k - first] = factorOf(k);
-      pack(core, own, first, end, 1, (count) =>
-        core.rewrite(core.segmentsAt, count, core.factorsAt, Infinity),
-      );
-    }
+  for (const household of byHome(tensors)) {
+    const { core, tensors: own } = household;
+    forEachBatch(household, (first, groups, positionOf) => {
+      for (let group = 0; group < groups; ++group) core.factors[group] = factors[positionOf(group)];
+      if (core.staging === null)
+        pack(core, own, first, first + groups, 1, (count) =>
+          core.rewrite(core.segmentsAt, count, core.factorsAt, Infinity),
+        );
+      else rewriteByCopying(core, own.slice(first, first + groups), core.factors.slice(), Infinity);
+    });
   }
 }
 
 /**
  * @param {Core} core  with a staging area
  * @param {readonly Tensor[]} tensors
- * @param {(k: number) => number} factorOf  tensor k
+ * @param {ArrayLike<number>} factors  of each, or one for all
  * @param {number} limit
  */
-function rewriteByCopying(core, tensors, factorOf, limit) {
+function rewriteByCopying(core, tensors, factors, limit) {
   // From the last to the first: the end of what was just measured is still in the processor's cache.
   for (let k = tensors.length - 1; k >= 0; --k) {
     const tensor = tensors[k];
-    const factor = factorOf(k);
+    const factor = factors[factors.length === 1 ? 0 : k];
     if (factor === 1 && limit === Infinity) continue;
     if (tensor.dtype <= FLOAT64 && tensor.length <= LOOP_ELEMENTS) rewriteByLoop(tensor, factor, limit);
     else rewriteByCore(core, tensor, factor, limit);

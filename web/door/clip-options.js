@@ -21,8 +21,11 @@ import { checkChoice, checkNormType, checkNotNegative } from '../words/checks.js
  * @property {NonfinitePolicy} [nonfinite]  'propagate' if left out
  */
 
+/** @typedef {'all' | 'tensor'} ClipPer  what maxNorm is the limit of: the norm of all tensors together, or of each alone */
+
 /** @type {readonly NonfinitePolicy[]} */
 export const POLICIES = ['propagate', 'throw', 'skip', 'zero'];
+export const PER = ['all', 'tensor'];
 export const DEFAULT_EPS = 1e-6;
 
 /**

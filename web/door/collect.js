@@ -45,7 +45,7 @@ import { firstOf, isDetached, isOutOfBounds, lengthOf, typedArrayName } from '..
  */
 
 /** @type {Door} */
-const ARRAYS = { root: 'gradients', types: GRADIENT_TYPES_IN_WORDS, tensors: [], take: () => false };
+export const ARRAYS = { root: 'gradients', types: GRADIENT_TYPES_IN_WORDS, tensors: [], take: () => false };
 
 const NUMBERS = 'an Array of numbers (wrap it: Float32Array.from(values))';
 const DTYPES = "'float16', 'bfloat16' or the name of its data's type, such as 'float32'";

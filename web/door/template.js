@@ -143,5 +143,6 @@ function frozenMap(entries) {
   const refuse = () => {
     throw new TypeError('a Map that allocGradients returned is frozen; expected no change');
   };
-  return Object.freeze(Object.assign(map, { set: refuse, delete: refuse, clear: refuse }));
+  for (const name of ['set', 'delete', 'clear']) Object.defineProperty(map, name, { value: refuse });
+  return Object.freeze(map);
 }

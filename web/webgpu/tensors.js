@@ -1,11 +1,10 @@
 // web/webgpu/tensors.js: the door for buffers. Takes them out of what web/door/collect.js walks through, and throws on what is
 // wrong with them.
 import { collect, isPlainRecord, nameAt, notAGradient, placeAt } from '../door/collect.js';
-import { DTYPE_NAMES, GRADIENT_TYPES_IN_WORDS } from '../core/dtypes.js';
+import { BYTE_SHIFTS, dtypeNamed, FLOAT64, GRADIENT_TYPES_IN_WORDS, isWritable } from '../core/dtypes.js';
 import { describe } from '../words/errors.js';
-import { typedArrayName } from '../words/typed-array.js';
 import { STORAGE } from './constants.js';
-import { bytesPerElement, DTYPES, wordsAround } from './jobs.js';
+import { wordsAround } from './jobs.js';
 
 /** @typedef {import('./types.js').GpuBuffer} GpuBuffer */
 
@@ -35,7 +34,7 @@ import { bytesPerElement, DTYPES, wordsAround } from './jobs.js';
 /**
  * @typedef {object} GpuTensor
  * @property {GpuBuffer} buffer
- * @property {number} dtype    as in web/webgpu/constants.js
+ * @property {number} dtype    the code of its elements' type
  * @property {number} offset   in bytes
  * @property {number} length   in elements
  * @property {string} place    as the user would write it, such as tensors.fc1.weight
@@ -70,17 +69,6 @@ export function collectMixed(gradients) {
   const door = new BufferDoor('gradients', `${TYPES} on the GPU, ${GRADIENT_TYPES_IN_WORDS}`);
   const arrays = collect(gradients, door);
   return { tensors: door.tensors, arrays };
-}
-
-/**
- * A tensor in an array as the user may have passed it.
- * @param {import('../core/dtypes.js').Tensor} tensor
- * @returns {import('../door/collect.js').Gradient}
- */
-export function gradientOf({ array, dtype }) {
-  const name = DTYPE_NAMES[dtype];
-  const isBits = typedArrayName(array) === 'Uint16Array' && (name === 'float16' || name === 'bfloat16');
-  return isBits ? { data: /** @type {Uint16Array} */ (array), dtype: name } : array;
 }
 
 /** Takes references to buffers. @implements {Door} */
@@ -121,13 +109,14 @@ function readTensor(reference, place, name) {
   checkNames(reference, place);
   const { buffer, offset = 0, length, dtype = 'float32' } = reference;
   if (!isBuffer(buffer)) throw mistake(place, 'buffer', buffer, 'a GPUBuffer');
-  const code = DTYPES.get(dtype);
-  if (code === undefined) throw mistake(place, 'dtype', dtype, "'float32', 'float16' or 'bfloat16'");
-  const bytes = bytesPerElement(code);
+  const code = dtypeNamed(dtype);
+  if (code === undefined || !isWritable(code) || code === FLOAT64)
+    throw mistake(place, 'dtype', dtype, "'float32', 'float16' or 'bfloat16'");
+  const bytes = 2 ** BYTE_SHIFTS[code];
   if (!isWhole(offset) || offset % bytes !== 0)
     throw mistake(place, 'offset', offset, `bytes, a multiple of ${bytes}`);
   if (!isWhole(length)) throw mistake(place, 'length', length, 'a whole number of elements >= 0');
-  const { end } = wordsAround(offset, length * bytes);
+  const { end } = wordsAround({ buffer, dtype: code, offset, length });
   if (end > buffer.size) {
     throw new TypeError(
       `${place} has ${length} elements of ${dtype} from offset ${offset}, up to byte ${end}; ` +
