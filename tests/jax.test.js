@@ -173,7 +173,7 @@ describe('globalNorm', () => {
     assertKept([a], () => globalNorm({ a, again: a }), {
       name: 'TypeError',
       message:
-        'gradients.again is an array of jax-js with 1 references; expected 2 or more: pass its .ref where you use it again',
+        'gradients.again is an array of jax-js whose refCount is 1; expected 2 or more: pass its .ref where you use it again',
     });
     assertKept([a, b], () => globalNorm(/** @type {any} */ ({ a, b, c: new Float32Array(1) })), {
       message:
@@ -195,7 +195,7 @@ describe('globalNorm', () => {
     assert.deepEqual([a.refCount, b.refCount], [0, 0]);
     assert.throws(
       () => globalNorm([a]),
-      /^TypeError: gradients\[0\] is an array of jax-js with 0 references;/,
+      /^TypeError: gradients\[0\] is an array of jax-js whose refCount is 0;/,
     );
   });
 
@@ -391,7 +391,7 @@ describe('clipByGlobalNorm', () => {
     assertKept(
       [w],
       () => clipByGlobalNorm(1).update({ w }, [], { w }),
-      /^TypeError: params\.w is an array of jax-js with 1 references; expected 2/,
+      /^TypeError: params\.w is an array of jax-js whose refCount is 1; expected 2/,
     );
   });
 
