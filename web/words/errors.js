@@ -109,7 +109,7 @@ function className(object) {
  * @param {object} object
  */
 function adviceFor(object) {
-  if ('dataSync' in object) return ` (pass a copy: its ${'ref' in object ? 'ref.' : ''}dataSync().slice())`;
+  if ('dataSync' in object) return ` (gradnorm/${'ref' in object ? 'jax' : 'tfjs'} takes it)`;
   if ('BYTES_PER_ELEMENT' in object) return ' (a Proxy or a polyfill: pass a typed array itself)';
   if ('mapAsync' in object) return ' (gradnorm/webgpu takes { buffer, length })';
   return 'dims' in object && 'data' in object ? ' (pass { data: tensor.data, dtype: tensor.type })' : '';
