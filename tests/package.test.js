@@ -252,6 +252,26 @@ describe('sizes', () => {
     assert.ok(bytes <= MAX_ENTRY_BROTLI_BYTES, `${bytes} bytes`);
   });
 
+  test('who imports one name gets nothing at the top of a file that this name has no use for', async () => {
+    const textOf = (/** @type {Uint8Array} */ bytes) => Buffer.from(bytes).toString();
+    /** What each bundle must not hold, and does hold where it is needed. */
+    const UNUSED = {
+      gradNorm: ['a Response, a URL', 'GradMonitor', 'not finite:'],
+      clipCoefficient: ['byteOffset', '"fixed"', '"float32"'],
+      GradMonitor: ['byteOffset', '"propagate"', '"float32"'],
+      GradientError: ['Symbol.toStringTag', 'expected'],
+    };
+    const whole = textOf(await bundle("export * from 'gradnorm';"));
+    for (const [name, words] of Object.entries(UNUSED)) {
+      const code = textOf(await bundle(`export { ${name} } from 'gradnorm';`));
+      assert.ok(code.includes(name));
+      for (const word of words) {
+        assert.ok(whole.includes(word), `${word} is nowhere`);
+        assert.ok(!code.includes(word), `${name} brings ${word}`);
+      }
+    }
+  });
+
   test(`gradnorm.wasm is at most ${MAX_WASM_BYTES} bytes, made by Emscripten ${compiler}`, (t) => {
     const wasm = readFileSync(join(installed, 'dist', 'gradnorm.wasm'));
     t.diagnostic(`gradnorm.wasm: ${wasm.length} bytes, ${brotliCompressSync(wasm).length} bytes with Brotli`);
