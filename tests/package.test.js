@@ -35,6 +35,9 @@ const UNTYPED = /^(cli\/.*|core\/source-url\.js|index\.js|slim\.js)$/;
 /** The entries that are not the default one. */
 const OTHER_ENTRIES = ['slim', 'webgpu', 'jax'];
 
+/** Of the adapters; nobody has to install one. */
+const PEERS = ['@jax-js/jax'];
+
 /** The command, which nobody imports, and which alone may use Node.js. */
 const isOfCommand = (/** @type {string} */ path) => path.startsWith('cli/');
 
