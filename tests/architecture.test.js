@@ -239,6 +239,7 @@ describe('JavaScript', () => {
       'core/source-inline',
       'door/clip-options',
       'door/collect',
+      'report',
       'words/checks',
       'words/errors',
     ].map((name) => `web/${name}.js`);

@@ -1,8 +1,9 @@
 // web/webgpu/plan.js: GpuPlan, the verbs of the API for a fixed list of tensors in buffers. Encodes what web/webgpu/work.js
 // prepared, and gives what comes back to the core.
-import { GradientError, GradReport, NormAccumulator } from '../api.js';
+import { GradientError, NormAccumulator } from '../api.js';
+import { reportOfRows } from '../report.js';
 import { DTYPE_NAMES, isHalf } from '../core/dtypes.js';
-import { inspect, valueAt } from '../core/inspect.js';
+import { inspect, readRow, valueAt } from '../core/inspect.js';
 import { emptyState, jsonOf } from '../core/partial.js';
 import { finish, reduceInto } from '../core/reduce.js';
 import { readClipOptions } from '../door/clip-options.js';
@@ -251,7 +252,7 @@ export class GpuPlan {
     const { total, rows } = await (kind === null
       ? this.#onCpu((tensors) => inspectOnCpu(tensors, normType))
       : this.#inspect(normType, kind));
-    return new GradReport(
+    return reportOfRows(
       normType,
       total,
       this.#tensors.map(({ name, dtype }, i) => ({
@@ -440,7 +441,11 @@ export class GpuPlan {
  */
 function inspectOnCpu(tensors, normType) {
   const { total, rows } = inspect(tensors, normType);
-  const valueOf = (/** @type {number} */ i) =>
-    rows[i].firstNonfinite < 0 ? 0 : valueAt(tensors[i], rows[i].firstNonfinite);
-  return { total, rows: rows.map((row, i) => ({ ...row, value: valueOf(i) })) };
+  return {
+    total,
+    rows: tensors.map((tensor, i) => {
+      const row = readRow(rows, i);
+      return { ...row, value: row.firstNonfinite < 0 ? 0 : valueAt(tensor, row.firstNonfinite) };
+    }),
+  };
 }
