@@ -260,7 +260,7 @@ describe('a fault that nobody claims', () => {
       plan.clipGradValue(1, { encoder });
       device.pushErrorScope('validation');
       device.queue.submit([encoder.finish()]);
-      assertMatches((await device.popErrorScope())?.message ?? '', /destroyed/);
+      assertMatches((await device.popErrorScope())?.message ?? '', /destroyed|invalid/);
       await all(0);
       assert.deepEqual(told, []);
       plan.destroy();
@@ -430,7 +430,9 @@ describe('a step in the caller’s encoder', () => {
     pass.end();
     device.pushErrorScope('validation');
     device.queue.submit([encoder.finish()]);
-    assert.notEqual(await device.popErrorScope(), null);
+    const told = await device.popErrorScope();
+    // Firefox tells it when the step is added, to whoever does that, and not to finish().
+    assert.equal(told === null, /Firefox/.test(globalThis.navigator?.userAgent ?? ''));
     await assert.rejects(step.norm(), {
       message:
         'gradnorm: this step did not run; expected its encoder to be submitted before norm(), ' +
