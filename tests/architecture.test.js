@@ -253,6 +253,22 @@ describe('JavaScript', () => {
     assert.deepEqual([...others].sort(), known);
   });
 
+  test('what is no gradient is refused by the one check, whoever asks', () => {
+    const verbs = ['norm', 'clip', 'report', 'accumulator', 'monitor'].map((name) => `web/${name}.js`);
+    const askers = [...verbs, ...paths.filter((path) => /^web\/(monitor|words)\//.test(path))];
+    const who = [...askers, 'web/door/clip-options.js', 'web/core/module.js'].filter((path) =>
+      /\b(Type|Range)Error\b/.test(codeOf(path).replace(/@\w+.*/g, '')),
+    );
+    // The loader's own is a cause inside the error that it throws.
+    assert.deepEqual(who.sort(), ['web/core/module.js', 'web/words/checks.js']);
+  });
+
+  test('the policies of clipping, and what it does if an option is left out, are written once', () => {
+    const library = paths.filter((path) => !/^web\/(demo|examples)\//.test(path));
+    const who = library.filter((path) => /'propagate', '|\beps\w* = [\d.]+e-/i.test(codeOf(path)));
+    assert.deepEqual(who, ['web/door/clip-options.js']);
+  });
+
   test('the oracle knows nothing of the library', () => {
     assert.deepEqual(importsOf('tests/oracle.js'), []);
     assert.doesNotMatch(read('tests/oracle.js'), /\bgradNorm\b|\bdist\/|\bweb\//);

@@ -1,4 +1,5 @@
-// tests/jax-browser.test.js: gradnorm/jax on jax-js's back end webgpu: tests/jax-webgpu.js, run in Chromium.
+// tests/jax-browser.test.js: gradnorm/jax in Chromium: on jax-js's back end webgpu, tests/jax-webgpu.js, and where its back end
+// wasm has threads, tests/jax-threads.js.
 import { build } from 'esbuild';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -7,12 +8,21 @@ import { ROOT } from './support.js';
 
 const HOST = join(ROOT, 'tests', 'browser-host');
 
-/** @returns {Promise<string>}  a script that runs the suite and posts each outcome, then 'done' */
-async function bundleSuite() {
+/** What makes a page cross-origin isolated, so that there is shared memory. */
+const ISOLATED = {
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-embedder-policy': 'require-corp',
+};
+
+/**
+ * @param {string} suite
+ * @returns {Promise<string>}  a script that runs the suite and posts each outcome, then 'done'
+ */
+async function bundleSuite(suite) {
   const contents = `
     import { runFile } from 'node:test';
     const post = (what) => fetch('/results', { method: 'POST', body: JSON.stringify(what) });
-    await runFile(() => import('./jax-webgpu.js'), post);
+    await runFile(() => import('./${suite}'), post);
     await post('done');`;
   const { outputFiles } = await build({
     stdin: { contents, resolveDir: join(ROOT, 'tests'), sourcefile: 'suite.js' },
@@ -29,8 +39,19 @@ async function bundleSuite() {
   return outputFiles[0].text;
 }
 
-test('gradnorm/jax on webgpu in Chromium', { skip }, async (t) => {
-  const script = await bundleSuite();
+test('gradnorm/jax on webgpu in Chromium', { skip }, (t) => runInChromium(t, 'jax-webgpu.js', {}));
+
+test('gradnorm/jax on wasm with threads in Chromium', { skip }, (t) =>
+  runInChromium(t, 'jax-threads.js', ISOLATED),
+);
+
+/**
+ * @param {import('node:test').TestContext} t
+ * @param {string} suite
+ * @param {Record<string, string>} headers
+ */
+async function runInChromium(t, suite, headers) {
+  const script = await bundleSuite(suite);
   let reported = Promise.resolve();
   let count = 0;
   await visit({
@@ -40,6 +61,7 @@ test('gradnorm/jax on webgpu in Chromium', { skip }, async (t) => {
       const body = '<!doctype html><title>gradnorm</title><script type="module" src="/suite.js"></script>';
       return { type: 'text/html', body };
     },
+    headers,
     flags: ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'],
     take(posted) {
       if (posted === 'done') return true;
@@ -55,4 +77,4 @@ test('gradnorm/jax on webgpu in Chromium', { skip }, async (t) => {
   });
   await reported;
   if (count === 0) throw new Error('the page ran no test');
-});
+}

@@ -159,6 +159,21 @@ describe('clipByGlobalNorm', () => {
     assert.deepEqual(await w.data(), values[0]);
   });
 
+  test('measures and gives updates divided by lossScale, clipped or not', async () => {
+    const clip = async (/** @type {number} */ maxNorm) => {
+      /** @type {(norm: number) => void} */
+      let tell = () => {};
+      const told = new Promise((resolve) => (tell = resolve));
+      const options = { gpu, eps: 0, lossScale: 1024, onNorm: (/** @type {number} */ norm) => tell(norm) };
+      const [updates] = clipByGlobalNorm(maxNorm, options).update([array([3072, 4096])], []);
+      assert.equal(await told, 5);
+      return (await dataOf(updates))[0];
+    };
+    assert.deepEqual(await clip(10), [3, 4]);
+    const [three, four] = await clip(1);
+    assert.ok(Math.abs(three - 0.6) < 1e-6 && Math.abs(four - 0.8) < 1e-6);
+  });
+
   test('gives the same bits where the norm is not above the limit', async () => {
     const values = randomArray(1000);
     const [{ w }] = clipByGlobalNorm(1e6, { gpu }).update({ w: array(values) }, []);

@@ -173,7 +173,7 @@ describe('globalNorm', () => {
     assertKept([a], () => globalNorm({ a, again: a }), {
       name: 'TypeError',
       message:
-        'gradients.again is an array of jax-js with 1 references; expected 2 or more: pass its .ref where you use it again',
+        'gradients.again is an array of jax-js whose refCount is 1; expected 2 or more: pass its .ref where you use it again',
     });
     assertKept([a, b], () => globalNorm(/** @type {any} */ ({ a, b, c: new Float32Array(1) })), {
       message:
@@ -195,7 +195,7 @@ describe('globalNorm', () => {
     assert.deepEqual([a.refCount, b.refCount], [0, 0]);
     assert.throws(
       () => globalNorm([a]),
-      /^TypeError: gradients\[0\] is an array of jax-js with 0 references;/,
+      /^TypeError: gradients\[0\] is an array of jax-js whose refCount is 0;/,
     );
   });
 
@@ -321,6 +321,47 @@ describe('clipByGlobalNorm', () => {
     assertKept([a], () => clipByGlobalNorm(1, { onNorm }).update([a], []), /^Error: mine$/);
   });
 
+  test('measures and gives updates divided by lossScale, clipped or not, and nothing under skip', () => {
+    const seen = /** @type {number[]} */ ([]);
+    const clip = (/** @type {number} */ maxNorm, /** @type {any} */ options, values = [3072, 4096]) =>
+      dataOf(
+        clipByGlobalNorm(maxNorm, {
+          lossScale: 1024,
+          eps: 0,
+          onNorm: (norm) => seen.push(norm),
+          ...options,
+        }).update([array(values)], [])[0],
+      )[0];
+    assert.deepEqual(clip(10, {}), [3, 4]);
+    const [three, four] = clip(1, {});
+    assert.ok(Math.abs(three - 0.6) < 1e-6 && Math.abs(four - 0.8) < 1e-6);
+    assert.deepEqual(clip(1, { nonfinite: 'skip' }, [3072, Infinity]), [3072, Infinity]);
+    assert.deepEqual(seen, [5, 5, Infinity]);
+    assert.deepEqual(clip(1024, { lossScale: 2 ** -1 }, [3, 4]), [6, 8]);
+    for (const lossScale of [0, -1, NaN, Infinity]) {
+      assert.throws(
+        () => clipByGlobalNorm(1, { lossScale }),
+        /^RangeError: lossScale is .*; expected a finite number > 0$/,
+      );
+    }
+    assert.throws(
+      () => clipByGlobalNorm(1, /** @type {any} */ ({ lossScale: '2' })),
+      /^TypeError: lossScale is "2" \(a string\)/,
+    );
+  });
+
+  test('works on cpu too, and on several devices that can be read at once', () => {
+    const [cpu, wasm] = [np.array([3, 0], { device: 'cpu' }), np.array([4, 0], { device: 'wasm' })];
+    assert.equal(globalNorm([cpu.ref, wasm.ref]), 5);
+    const [updates] = clipByGlobalNorm(1).update([cpu, wasm], []);
+    assert.deepEqual(
+      updates.map(({ device }) => device),
+      ['cpu', 'wasm'],
+    );
+    const [[three], [four]] = dataOf(updates);
+    assert.ok(Math.abs(three - 0.6) < 1e-6 && Math.abs(four - 0.8) < 1e-6);
+  });
+
   test('refuses wrong arguments at once, and integers, naming the place', () => {
     assert.throws(() => clipByGlobalNorm(-1), RangeError);
     assert.throws(() => clipByGlobalNorm(1, { eps: NaN }), RangeError);
@@ -350,7 +391,7 @@ describe('clipByGlobalNorm', () => {
     assertKept(
       [w],
       () => clipByGlobalNorm(1).update({ w }, [], { w }),
-      /^TypeError: params\.w is an array of jax-js with 1 references; expected 2/,
+      /^TypeError: params\.w is an array of jax-js whose refCount is 1; expected 2/,
     );
   });
 

@@ -35,6 +35,9 @@ const UNTYPED = /^(cli\/.*|core\/source-url\.js|index\.js|slim\.js)$/;
 /** The entries that are not the default one. */
 const OTHER_ENTRIES = ['slim', 'webgpu', 'jax'];
 
+/** Of the adapters; nobody has to install one. */
+const PEERS = ['@jax-js/jax'];
+
 /** The command, which nobody imports, and which alone may use Node.js. */
 const isOfCommand = (/** @type {string} */ path) => path.startsWith('cli/');
 
@@ -93,12 +96,11 @@ describe('the tarball', () => {
 
   test('is all that an empty project gets: no dependencies, no scripts at installation', () => {
     const { dependencies, optionalDependencies, bundledDependencies, scripts } = manifest();
-    assert.deepEqual(
-      [dependencies, optionalDependencies, bundledDependencies],
-      [undefined, undefined, undefined],
-    );
+    const none = [dependencies, optionalDependencies, bundledDependencies];
+    assert.deepEqual(none, [undefined, undefined, undefined]);
     const { peerDependencies, peerDependenciesMeta } = manifest();
-    for (const name of Object.keys(peerDependencies)) assert.equal(peerDependenciesMeta[name].optional, true);
+    assert.deepEqual(Object.keys(peerDependencies), PEERS);
+    for (const peer of PEERS) assert.deepEqual(peerDependenciesMeta[peer], { optional: true });
     for (const name of ['preinstall', 'install', 'postinstall', 'prepare']) {
       assert.equal(scripts[name], undefined);
     }
@@ -251,6 +253,26 @@ describe('sizes', () => {
     const bytes = brotliCompressSync(code).length;
     t.diagnostic(`gradnorm: ${code.length} bytes minified, ${bytes} bytes with Brotli`);
     assert.ok(bytes <= MAX_ENTRY_BROTLI_BYTES, `${bytes} bytes`);
+  });
+
+  test('who imports one name gets nothing at the top of a file that this name has no use for', async () => {
+    const textOf = (/** @type {Uint8Array} */ bytes) => Buffer.from(bytes).toString();
+    /** What each bundle must not hold, and does hold where it is needed. */
+    const UNUSED = {
+      gradNorm: ['a Response, a URL', 'GradMonitor', 'not finite:'],
+      clipCoefficient: ['byteOffset', '"fixed"', '"float32"'],
+      GradMonitor: ['byteOffset', '"propagate"', '"float32"'],
+      GradientError: ['Symbol.toStringTag', 'expected'],
+    };
+    const whole = textOf(await bundle("export * from 'gradnorm';"));
+    for (const [name, words] of Object.entries(UNUSED)) {
+      const code = textOf(await bundle(`export { ${name} } from 'gradnorm';`));
+      assert.ok(code.includes(name));
+      for (const word of words) {
+        assert.ok(whole.includes(word), `${word} is nowhere`);
+        assert.ok(!code.includes(word), `${name} brings ${word}`);
+      }
+    }
   });
 
   test(`gradnorm.wasm is at most ${MAX_WASM_BYTES} bytes, made by Emscripten ${compiler}`, (t) => {

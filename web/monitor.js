@@ -1,8 +1,8 @@
 // web/monitor.js: GradMonitor, which watches the gradient norm from step to step. Pure. Without private members, which proxies
 // that make objects reactive cannot reach.
 import { check, exactly } from './words/checks.js';
-import { Averages } from './monitor/averages.js';
-import { History } from './monitor/history.js';
+import { average, limitFor, zScoreOf } from './monitor/averages.js';
+import { addTo, makeHistory, normsOf, percentileOf } from './monitor/history.js';
 import { COUNT, integerBetween, readOptions } from './monitor/options.js';
 import { withWords } from './words/text.js';
 
@@ -98,17 +98,17 @@ export class GradMonitor {
   /** @private */
   _options;
   /** @private */
-  _averages;
-  /** @private @type {History | undefined} */
   _history;
-  /** @private */
-  _steps = 0;
-  /** @private */
-  _spikes = 0;
-  /** @private */
-  _nonfinite = 0;
-  /** @private */
-  _consecutiveNonfinite = 0;
+  /** @private  what is counted and averaged, in the words of the state */
+  _counts = {
+    steps: 0,
+    averaged: 0,
+    spikes: 0,
+    nonfinite: 0,
+    consecutiveNonfinite: 0,
+    mean: 0,
+    deviation: 0,
+  };
   /** @private @type {MonitorStep | null} */
   _last = null;
 
@@ -120,8 +120,7 @@ export class GradMonitor {
   constructor(options = {}) {
     check('GradMonitor: options', options, OBJECT);
     this._options = readOptions('GradMonitor: option ', options);
-    this._averages = new Averages(this._options);
-    if (this.method === 'percentile') this._history = new History(this._options.history, []);
+    this._history = this.method === 'percentile' ? makeHistory(this._options.history, []) : null;
   }
 
   get method() {
@@ -135,22 +134,22 @@ export class GradMonitor {
 
   /** How many finite norms there were. */
   get steps() {
-    return this._steps;
+    return this._counts.steps;
   }
 
   /** How many of them were spikes. */
   get spikes() {
-    return this._spikes;
+    return this._counts.spikes;
   }
 
   /** How many norms were NaN or Infinity. */
   get nonfinite() {
-    return this._nonfinite;
+    return this._counts.nonfinite;
   }
 
   /** How many of the latest norms were NaN or Infinity, up to the last one and without a finite one between. */
   get consecutiveNonfinite() {
-    return this._consecutiveNonfinite;
+    return this._counts.consecutiveNonfinite;
   }
 
   /** What update returned last, also to clipGradNorm; null before the first norm and after fromJSON. */
@@ -170,12 +169,18 @@ export class GradMonitor {
   update(normOrReport) {
     const norm = normOf(normOrReport);
     const finite = Number.isFinite(norm);
-    if (finite && norm > 0) this._history?.add(norm);
+    if (finite && norm > 0 && this._history !== null) addTo(this._history, norm);
     const threshold = this._thresholdFor(norm);
-    const averages = this._averages;
-    const [mean, deviation] = averages.count === 0 ? [NaN, NaN] : [averages.mean, averages.deviation];
-    const zScore = averages.zScoreOf(norm);
-    const step = { norm, mean, deviation, zScore, threshold, spike: finite && norm > threshold };
+    const { averaged, mean, deviation } = this._counts;
+    /** @type {MonitorStep} */
+    const step = {
+      norm,
+      mean: averaged > 0 ? mean : NaN,
+      deviation: averaged > 0 ? deviation : NaN,
+      zScore: zScoreOf(this._counts, norm, this._options),
+      threshold,
+      spike: finite && norm > threshold,
+    };
     Object.defineProperty(step, 'toJSON', { value: () => withWords(step) });
     this._last = step;
     if (finite) this._countFinite(step);
@@ -190,10 +195,9 @@ export class GradMonitor {
   _thresholdFor(norm) {
     const { method, maxNorm, percentile, warmUp } = this._options;
     if (method === 'fixed') return maxNorm;
-    const isWarmingUp = this._averages.count < warmUp;
-    const ofHistory = isWarmingUp ? Infinity : this._history?.percentile(percentile);
-    const threshold = ofHistory ?? this._averages.limitFor(norm);
-    return isNearZero(threshold, norm) ? Infinity : threshold;
+    let threshold = limitFor(this._counts, norm, this._options);
+    if (this._history !== null) threshold = percentileOf(this._history, percentile);
+    return this._counts.averaged < warmUp || isNearZero(threshold, norm) ? Infinity : threshold;
   }
 
   /**
@@ -202,9 +206,9 @@ export class GradMonitor {
    */
   _countFinite({ norm, spike }) {
     if (norm > 0) this._average(norm);
-    ++this._steps;
-    if (spike) ++this._spikes;
-    this._consecutiveNonfinite = 0;
+    ++this._counts.steps;
+    if (spike) ++this._counts.spikes;
+    this._counts.consecutiveNonfinite = 0;
   }
 
   /**
@@ -212,10 +216,10 @@ export class GradMonitor {
    * @param {number} norm
    */
   _average(norm) {
-    const limit = this._averages.limitFor(norm);
+    const limit = limitFor(this._counts, norm, this._options);
     const beginsAnew = isNearZero(limit, norm);
-    if (beginsAnew) this._averages.count = 0;
-    this._averages.add(beginsAnew || this.dryRun ? norm : Math.min(norm, limit));
+    if (beginsAnew) this._counts.averaged = 0;
+    average(this._counts, beginsAnew || this.dryRun ? norm : Math.min(norm, limit), this._options);
   }
 
   /**
@@ -224,17 +228,18 @@ export class GradMonitor {
    */
   _countNonfinite(norm) {
     const { maxNonfinite } = this._options;
-    ++this._nonfinite;
-    if (++this._consecutiveNonfinite <= maxNonfinite) return;
+    ++this._counts.nonfinite;
+    const inARow = ++this._counts.consecutiveNonfinite;
+    if (inARow <= maxNonfinite) return;
     throw new Error(
-      `GradMonitor: the gradient norm is ${norm}; not finite in a row: ${this._consecutiveNonfinite}, ` +
+      `GradMonitor: the gradient norm is ${norm}; not finite in a row: ${inARow}, ` +
         `expected at most ${maxNonfinite} (option maxNonfinite)`,
     );
   }
 
   /** For the console of Node.js. */
   [Symbol.for('nodejs.util.inspect.custom')]() {
-    return { ...this.toJSON(), history: this._history?.toArray().length ?? 0 };
+    return { ...this.toJSON(), history: this._history?.count ?? 0 };
   }
 
   /**
@@ -246,14 +251,8 @@ export class GradMonitor {
       gradnorm: 'monitor',
       version: VERSION,
       options: /** @type {any} */ (withWords(this._options)),
-      steps: this.steps,
-      averaged: this._averages.count,
-      spikes: this._spikes,
-      nonfinite: this._nonfinite,
-      consecutiveNonfinite: this._consecutiveNonfinite,
-      mean: this._averages.mean,
-      deviation: this._averages.deviation,
-      history: this._history?.toArray() ?? [],
+      ...this._counts,
+      history: this._history === null ? [] : normsOf(this._history),
     };
   }
 
@@ -272,23 +271,26 @@ export class GradMonitor {
     read('gradnorm', exactly('monitor'));
     read('version', exactly(VERSION));
     const monitor = new GradMonitor(readOptions(`${place}options.`, read('options', OBJECT), true));
-    const steps = (monitor._steps = read('steps', COUNT));
+    const steps = read('steps', COUNT);
     const upToSteps = integerBetween(0, steps, ' (steps)');
-    const averages = monitor._averages;
-    averages.count = read('averaged', upToSteps, given.averaged ?? steps);
-    const statistic = averages.count === 0 ? exactly(0) : FINITE;
-    averages.mean = read('mean', statistic);
-    averages.deviation = read('deviation', statistic);
-    monitor._spikes = read('spikes', upToSteps);
-    const nonfinite = (monitor._nonfinite = read('nonfinite', COUNT));
-    const upToNonfinite = integerBetween(0, nonfinite, ' (nonfinite)');
-    monitor._consecutiveNonfinite = read('consecutiveNonfinite', upToNonfinite);
+    const averaged = read('averaged', upToSteps, given.averaged ?? steps);
+    const statistic = averaged === 0 ? exactly(0) : FINITE;
+    const nonfinite = read('nonfinite', COUNT);
+    monitor._counts = {
+      steps,
+      averaged,
+      spikes: read('spikes', upToSteps),
+      nonfinite,
+      consecutiveNonfinite: read('consecutiveNonfinite', integerBetween(0, nonfinite, ' (nonfinite)')),
+      mean: read('mean', statistic),
+      deviation: read('deviation', statistic),
+    };
     const history = read('history', { accepts: Array.isArray, expected: 'an Array' });
-    const bound = monitor._history === undefined ? 0 : monitor._options.history;
-    const [least, most] = [averages.count, steps].map((count) => Math.min(count, bound));
+    const bound = monitor._options.history ?? 0;
+    const [least, most] = [averaged, steps].map((count) => Math.min(count, bound));
     read('history.length', least === most ? exactly(most) : integerBetween(least, most), history.length);
     const norms = Array.from(history, (norm, i) => read(`history[${i}]`, FINITE, norm));
-    if (bound > 0) monitor._history = new History(bound, norms);
+    if (monitor._history !== null) monitor._history = makeHistory(bound, norms);
     return monitor;
   }
 }

@@ -32,7 +32,7 @@ let core = null;
 let coreModule = null;
 
 /** One instance is made at a time, so that of many calls of init at once only the first makes one. */
-let turn = Promise.resolve();
+let turn = /* @__PURE__ */ Promise.resolve();
 
 /**
  * For the entries: several may be in one page, and share what is loaded.
@@ -94,7 +94,7 @@ export function initSync(given) {
 }
 
 const INIT_SYNC_EXPECTED = 'a WebAssembly.Module or its bytes';
-const INIT_EXPECTED = `${INIT_SYNC_EXPECTED}, a Response, a URL or a string`;
+const INIT_EXPECTED = 'a WebAssembly.Module or its bytes, a Response, a URL or a string';
 
 /**
  * @param {string} caller

@@ -1,63 +1,73 @@
 // web/monitor/averages.js: mean and standard deviation of the norms that a GradMonitor has seen. Pure; imports nothing.
 
-/** Mean and standard deviation of the norms: of all during warm-up, then exponential averages. */
-export class Averages {
-  count = 0;
-  mean = 0;
-  deviation = 0;
-  /** @private */
-  _options;
+/**
+ * Of all norms during warm-up, then exponential averages.
+ * @typedef {object} Averages
+ * @property {number} averaged  how many norms they are of
+ * @property {number} mean
+ * @property {number} deviation
+ */
 
-  /** @param {{ readonly alpha: number, readonly zThreshold: number, readonly warmUp: number }} options */
-  constructor(options) {
-    this._options = options;
-  }
+/** @typedef {{ readonly alpha: number, readonly zThreshold: number, readonly warmUp: number }} Weights */
 
-  /**
-   * With w = 1/n during warm-up (Welford), else 1 - alpha, and d = norm - mean before:
-   *
-   *     mean += w d
-   *     deviation^2 = (1 - w) deviation^2 + w (1 - w) d^2    during warm-up
-   *     deviation^2 = (1 - w) deviation^2 + w (1 - w)^2 d^2  later, for norm - mean is now (1 - w) d
-   *
-   * Equal norms leave the mean exactly as it is.
-   * @param {number} norm
-   */
-  add(norm) {
-    const isWarmingUp = this._isWarmingUp();
-    if (this.count++ === 0) this.mean = this.deviation = 0;
-    const weight = isWarmingUp ? 1 / this.count : 1 - this._options.alpha;
-    const distance = norm - this.mean;
-    const kept = 1 - weight;
-    this.mean += weight * distance;
-    this.deviation = rootOfSum(kept, this.deviation, weight * (isWarmingUp ? kept : kept * kept), distance);
-  }
+/**
+ * Adds a norm. With w = 1/n during warm-up (Welford), else 1 - alpha, and d = norm - mean before:
+ *
+ *     mean += w d
+ *     deviation^2 = (1 - w) deviation^2 + w (1 - w) d^2    during warm-up
+ *     deviation^2 = (1 - w) deviation^2 + w (1 - w)^2 d^2  later, for norm - mean is now (1 - w) d
+ *
+ * Equal norms leave the mean exactly as it is.
+ * @param {Averages} averages  changed in place
+ * @param {number} norm
+ * @param {Weights} weights
+ */
+export function average(averages, norm, weights) {
+  const warmingUp = isWarmingUp(averages, weights);
+  if (averages.averaged++ === 0) averages.mean = averages.deviation = 0;
+  const weight = warmingUp ? 1 / averages.averaged : 1 - weights.alpha;
+  const distance = norm - averages.mean;
+  const kept = 1 - weight;
+  averages.mean += weight * distance;
+  averages.deviation = rootOfSum(
+    kept,
+    averages.deviation,
+    weight * (warmingUp ? kept : kept * kept),
+    distance,
+  );
+}
 
-  /** @param {number} norm */
-  zScoreOf(norm) {
-    if (this._isWarmingUp() || !Number.isFinite(norm)) return NaN;
-    return norm === this.mean ? 0 : (norm - this.mean) / this.deviation;
-  }
+/**
+ * @param {Averages} averages
+ * @param {number} norm
+ * @param {Weights} weights
+ */
+export function zScoreOf(averages, norm, weights) {
+  if (isWarmingUp(averages, weights) || !Number.isFinite(norm)) return NaN;
+  return norm === averages.mean ? 0 : (norm - averages.mean) / averages.deviation;
+}
 
-  /**
-   * What ZClip clips the norm to; Infinity if it does not.
-   * @param {number} norm
-   */
-  limitFor(norm) {
-    const { zThreshold } = this._options;
-    const zScore = this.zScoreOf(norm);
-    if (!(zScore > zThreshold)) return Infinity;
-    // In this order nothing overflows: the quotient is less than 1 and the product less than norm - mean.
-    return this.mean + (zThreshold / zScore) * (zThreshold * this.deviation);
-  }
+/**
+ * What ZClip clips the norm to; Infinity if it does not.
+ * @param {Averages} averages
+ * @param {number} norm
+ * @param {Weights} weights
+ */
+export function limitFor(averages, norm, weights) {
+  const { zThreshold } = weights;
+  const zScore = zScoreOf(averages, norm, weights);
+  if (!(zScore > zThreshold)) return Infinity;
+  // In this order nothing overflows: the quotient is less than 1 and the product less than norm - mean.
+  return averages.mean + (zThreshold / zScore) * (zThreshold * averages.deviation);
+}
 
-  /**
-   * Nothing is known before the first norm, whatever the options say.
-   * @private
-   */
-  _isWarmingUp() {
-    return this.count < Math.max(1, this._options.warmUp);
-  }
+/**
+ * Nothing is known before the first norm, whatever the options say.
+ * @param {Averages} averages
+ * @param {Weights} weights
+ */
+function isWarmingUp({ averaged }, { warmUp }) {
+  return averaged < Math.max(1, warmUp);
 }
 
 /**

@@ -1,80 +1,80 @@
 // web/monitor/history.js: the last norms that a GradMonitor has seen, for percentiles of them. Pure; imports nothing.
 
-/** The last norms, in the order of their arrival and sorted. */
-export class History {
-  /** @private */
-  _arrived;
-  /** @private */
-  _sorted;
-  /** @private */
-  _count;
-  /** @private  where the next norm goes; the oldest is there, once all places are taken */
-  _next;
+/**
+ * @typedef {object} History
+ * @property {Float64Array} arrived  in a ring
+ * @property {Float64Array} sorted
+ * @property {number} count  of the norms that are there yet
+ * @property {number} next   where the next one goes; the oldest is there, once all places are taken
+ */
 
-  /**
-   * @param {number} bound
-   * @param {readonly number[]} norms  at most as many, oldest first
-   */
-  constructor(bound, norms) {
-    this._arrived = new Float64Array(bound);
-    this._arrived.set(norms);
-    this._count = norms.length;
-    this._next = this._count % bound;
-    this._sorted = this._arrived.slice();
-    this._sorted.subarray(0, this._count).sort();
-  }
+/**
+ * @param {number} bound
+ * @param {readonly number[]} norms  at most as many, oldest first
+ * @returns {History}
+ */
+export function makeHistory(bound, norms) {
+  const arrived = new Float64Array(bound);
+  arrived.set(norms);
+  const sorted = arrived.slice();
+  sorted.subarray(0, norms.length).sort();
+  return { arrived, sorted, count: norms.length, next: norms.length % bound };
+}
 
-  /**
-   * Adds a norm, in place of the oldest when full.
-   * @param {number} norm
-   */
-  add(norm) {
-    const { _arrived: arrived, _sorted: sorted } = this;
-    if (this._count === sorted.length) {
-      const rank = this._rankOf(arrived[this._next]);
-      sorted.copyWithin(rank, rank + 1);
-      --this._count;
-    }
-    const rank = this._rankOf(norm);
-    sorted.copyWithin(rank + 1, rank, this._count++);
-    sorted[rank] = norm;
-    arrived[this._next] = norm;
-    this._next = (this._next + 1) % sorted.length;
+/**
+ * Adds a norm, in place of the oldest when full.
+ * @param {History} history  changed in place
+ * @param {number} norm
+ */
+export function addTo(history, norm) {
+  const { arrived, sorted, next } = history;
+  if (history.count === sorted.length) {
+    const oldest = rankIn(sorted, history.count--, arrived[next]);
+    sorted.copyWithin(oldest, oldest + 1);
   }
+  const rank = rankIn(sorted, history.count, norm);
+  sorted.copyWithin(rank + 1, rank, history.count++);
+  sorted[rank] = norm;
+  arrived[next] = norm;
+  history.next = (next + 1) % sorted.length;
+}
 
-  /**
-   * With the roundings of numpy.percentile, method 'linear'; Infinity if there are no norms.
-   * @param {number} percentile
-   */
-  percentile(percentile) {
-    if (this._count === 0) return Infinity;
-    const position = (this._count - 1) * (percentile / 100);
-    const index = Math.floor(position);
-    const below = this._sorted[index];
-    const above = this._sorted[Math.min(index + 1, this._count - 1)];
-    const fraction = position - index;
-    if (fraction < 0.5) return below + (above - below) * fraction;
-    return above - (above - below) * (1 - fraction);
-  }
+/**
+ * With the roundings of numpy.percentile, method 'linear'; Infinity if there are no norms.
+ * @param {History} history
+ * @param {number} percentile
+ */
+export function percentileOf({ sorted, count }, percentile) {
+  if (count === 0) return Infinity;
+  const position = (count - 1) * (percentile / 100);
+  const index = Math.floor(position);
+  const below = sorted[index];
+  const above = sorted[Math.min(index + 1, count - 1)];
+  const fraction = position - index;
+  if (fraction < 0.5) return below + (above - below) * fraction;
+  return above - (above - below) * (1 - fraction);
+}
 
-  /** Oldest first. */
-  toArray() {
-    return [...this._arrived.subarray(this._next, this._count), ...this._arrived.subarray(0, this._next)];
-  }
+/**
+ * @param {History} history
+ * @returns {number[]}  oldest first
+ */
+export function normsOf({ arrived, count, next }) {
+  return [...arrived.subarray(next, count), ...arrived.subarray(0, next)];
+}
 
-  /**
-   * How many norms are less than this one.
-   * @private
-   * @param {number} norm
-   */
-  _rankOf(norm) {
-    let low = 0;
-    let high = this._count;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this._sorted[middle] < norm) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+/**
+ * How many norms are less than this one.
+ * @param {Float64Array} sorted
+ * @param {number} count  of its first elements
+ * @param {number} norm
+ */
+function rankIn(sorted, count, norm) {
+  let low = 0;
+  while (low < count) {
+    const middle = (low + count) >> 1;
+    if (sorted[middle] < norm) low = middle + 1;
+    else count = middle;
   }
+  return low;
 }

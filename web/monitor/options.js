@@ -113,11 +113,11 @@ export function readOptions(place, given, isStored = false) {
  * @param {MonitorMethod} method
  */
 function checkKnown(place, name, value, method) {
-  if (!Object.hasOwn(OPTIONS, name)) {
-    throw new TypeError(`${place}${name} is unknown; expected one of ${Object.keys(OPTIONS).join(', ')}`);
-  }
+  const isKnown = Object.hasOwn(OPTIONS, name);
+  const names = `one of ${Object.keys(OPTIONS).join(', ')}`;
+  check(place + name, value, { accepts: () => isKnown, expected: names }, 'unknown');
   const { only = method } = OPTIONS[name];
-  if (value === undefined || only === method) return;
+  const accepts = () => value === undefined || only === method;
   const got = `${describe(value)} with method '${method}'`;
-  throw new TypeError(`${place}${name} is ${got}; expected it only with method '${only}'`);
+  check(place + name, value, { accepts, expected: `it only with method '${only}'` }, got);
 }

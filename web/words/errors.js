@@ -40,22 +40,13 @@ export class GradientError extends Error {
  * @returns {string}
  */
 export function describe(value) {
-  switch (typeof value) {
-    case 'undefined':
-      return 'undefined';
-    case 'string':
-      return `${JSON.stringify(shorten(value))} (a string)`;
-    case 'number':
-    case 'boolean':
-    case 'symbol':
-      return `${String(value)} (${withArticle(typeof value)})`;
-    case 'bigint':
-      return `${shorten(String(value))}n (a bigint)`;
-    case 'function':
-      return 'a function';
-    default:
-      return value === null ? 'null' : describeObject(/** @type {object} */ (value));
-  }
+  const type = typeof value;
+  if (type === 'undefined' || value === null) return String(value);
+  if (type === 'function') return 'a function';
+  if (type === 'object') return describeObject(/** @type {object} */ (value));
+  const text = type === 'bigint' ? `${shorten(String(value))}n` : String(value);
+  const word = type === 'string' ? JSON.stringify(shorten(text)) : text;
+  return `${word} (${withArticle(type)})`;
 }
 
 /**

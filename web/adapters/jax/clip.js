@@ -4,7 +4,7 @@ import { FLOAT_ROOM } from '../../core/room.js';
 import { readClipOptions } from '../../door/clip-options.js';
 import { checkNotNegative, checkOptions } from '../../words/checks.js';
 import { inBuffer, isInPlans, isOnGpu, normNow, read } from './norm.js';
-import { checkGpu, checkJit, checkOnNorm } from './options.js';
+import { checkGpu, checkJit, checkLossScale, checkOnNorm } from './options.js';
 import { scaled, zerosLike } from './scale.js';
 import { dispose, gradientsOf, mapTree, readTree } from './tree.js';
 
@@ -17,6 +17,7 @@ import { dispose, gradientsOf, mapTree, readTree } from './tree.js';
  * @property {number} [eps]       added to the norm when it divides: 1e-6 if left out, as in PyTorch; 0 as in optax
  * @property {import('../../door/clip-options.js').NonfinitePolicy} [nonfinite]  as for clipGradNorm, 'propagate' if left out; under 'skip'
  *   the updates come out as they went in
+ * @property {number} [lossScale]  what the loss was multiplied by: updates are measured, and come out, divided by it; 1 if left out
  * @property {(norm: number) => void} [onNorm]  is told the norm before: within update, but on webgpu later, when it is known
  * @property {import('./tree.js').Jit} [jit]  of your jax-js: on wasm large arrays are then summed where they lie
  * @property {import('../../webgpu/gpu-grad-norm.js').GpuGradNorm} [gpu]  on the device of your jax-js, for arrays on webgpu:
@@ -37,7 +38,7 @@ import { dispose, gradientsOf, mapTree, readTree } from './tree.js';
  * @property {JaxArray[]} arrays
  */
 
-/** @typedef {Required<Pick<ClipByGlobalNormOptions, 'normType' | 'eps' | 'nonfinite'>> & ClipByGlobalNormOptions & { maxNorm: number }} Settings */
+/** @typedef {Required<Pick<ClipByGlobalNormOptions, 'normType' | 'eps' | 'nonfinite' | 'lossScale'>> & ClipByGlobalNormOptions & { maxNorm: number }} Settings */
 
 /**
  * Clips updates whose global p-norm is above a limit, in the shape of optax's GradientTransformation:
@@ -90,12 +91,28 @@ export function clipByGlobalNorm(maxNorm, options = {}) {
  */
 function readSettings(maxNorm, options) {
   checkNotNegative('maxNorm', maxNorm, 'or Infinity');
-  checkOptions('clipByGlobalNorm', options, ['normType', 'eps', 'nonfinite', 'onNorm', 'jit', 'gpu']);
-  const { onNorm, jit, gpu } = options;
+  checkOptions('clipByGlobalNorm', options, [
+    'normType',
+    'eps',
+    'nonfinite',
+    'lossScale',
+    'onNorm',
+    'jit',
+    'gpu',
+  ]);
+  const { lossScale = 1, onNorm, jit, gpu } = options;
+  checkLossScale(lossScale);
   checkOnNorm(onNorm);
   checkJit(jit);
   checkGpu(gpu);
-  return { maxNorm: /** @type {number} */ (maxNorm), onNorm, jit, gpu, ...readClipOptions(options) };
+  return {
+    maxNorm: /** @type {number} */ (maxNorm),
+    lossScale,
+    onNorm,
+    jit,
+    gpu,
+    ...readClipOptions(options),
+  };
 }
 
 /**
@@ -103,15 +120,17 @@ function readSettings(maxNorm, options) {
  * @param {Settings} settings
  * @returns {JaxArray[]}  new ones, or the same
  */
-function clipNow({ updates, arrays }, { maxNorm, normType, eps, nonfinite, onNorm, jit }) {
-  const norm = normNow(updates, arrays, normType, jit);
+function clipNow({ updates, arrays }, { maxNorm, normType, eps, nonfinite, lossScale, onNorm, jit }) {
+  const norm = normNow(updates, arrays, normType, jit) / lossScale;
   onNorm?.(norm);
   const isFinite = Number.isFinite(norm);
   if (!isFinite && nonfinite === 'throw') throwNonfinite(updates, normType);
   if (!isFinite && nonfinite === 'zero') return zerosLike(arrays);
+  if (!isFinite && nonfinite === 'skip') return arrays;
   const coefficient = clipCoefficient(norm, maxNorm, eps);
-  if (coefficient === 1 || (!isFinite && nonfinite === 'skip')) return arrays;
-  return scaled(arrays, isFinite ? Math.min(coefficient, (maxNorm / norm) * (1 - FLOAT_ROOM)) : coefficient);
+  const isClipped = isFinite && coefficient < 1;
+  const factor = isClipped ? Math.min(coefficient, (maxNorm / norm) * (1 - FLOAT_ROOM)) : coefficient;
+  return factor === lossScale ? arrays : scaled(arrays, factor / lossScale);
 }
 
 /**
@@ -126,14 +145,14 @@ function throwNonfinite(updates, normType) {
  * @param {Settings} settings
  * @returns {(read: Read) => JaxArray[]}
  */
-function gpuClipper({ maxNorm, normType, eps, nonfinite, onNorm, gpu }) {
+function gpuClipper({ maxNorm, normType, eps, nonfinite, lossScale, onNorm, gpu }) {
   /** What failed after its update was done, for the next to throw. @type {{ error: unknown } | null} */
   let failure = null;
   /** @param {import('../../webgpu/plan.js').GpuPlan} plan */
   const finish = async (plan, /** @type {() => Promise<number>} */ norm) => {
     try {
       const before = await norm();
-      onNorm?.(before);
+      onNorm?.(before / lossScale);
     } catch (error) {
       failure ??= { error };
     } finally {
@@ -161,9 +180,11 @@ function gpuClipper({ maxNorm, normType, eps, nonfinite, onNorm, gpu }) {
         return inBuffer(copy, copy.ref.gpuBufferSync());
       });
       const plan = gpu.plan(buffers);
-      const { norm } = plan.clipGradNorm(maxNorm, { normType, eps, nonfinite });
+      // Clipped to S times the limit and then divided by S.
+      const options = { normType, eps: eps * lossScale, nonfinite };
+      const { norm } = plan.clipGradNorm(maxNorm * lossScale, options);
       void finish(plan, norm);
-      return copies;
+      return lossScale === 1 ? copies : copies.map((copy) => copy.mul(1 / lossScale));
     } catch (error) {
       dispose(copies);
       throw error;

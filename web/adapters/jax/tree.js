@@ -69,7 +69,7 @@ export function readTree(tree, { isWritten = false, root = 'gradients', uses = n
     if (refCount < times) {
       const expected = `expected ${times} or more: pass its .ref where you use it again`;
       throw new TypeError(
-        `${place} is an array of jax-js with ${Math.max(0, refCount)} references; ${expected}`,
+        `${place} is an array of jax-js whose refCount is ${Math.max(0, refCount)}; ${expected}`,
       );
     }
     if (dtype === 'bool' || (isWritten && !dtype.startsWith('float'))) {
