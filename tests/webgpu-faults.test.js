@@ -4,7 +4,15 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { GradientError, gradNorm, gradReport } from 'gradnorm';
 import { GpuGradNorm } from 'gradnorm/webgpu';
-import { bufferOf, bytesOf, closeGpu, openGpu, requestDevice, USAGE } from './webgpu-device.js';
+import {
+  bufferOf,
+  bytesOf,
+  closeGpu,
+  isTooMuchForDeno,
+  openGpu,
+  requestDevice,
+  USAGE,
+} from './webgpu-device.js';
 
 /** @typedef {import('gradnorm/webgpu').GpuPlan} GpuPlan */
 
@@ -243,6 +251,7 @@ describe('a fault that nobody claims', () => {
 
   test('in the caller’s encoder: WebGPU tells the caller’s submit, and nothing else is told', () =>
     withConsole(async (told, all) => {
+      if (isTooMuchForDeno('a destroyed buffer in the caller’s encoder')) return;
       const b = tensorOf(1, 2);
       const plan = gpu.plan({ a: tensorOf(3, 4), b });
       b.buffer.destroy();
@@ -251,7 +260,7 @@ describe('a fault that nobody claims', () => {
       plan.clipGradValue(1, { encoder });
       device.pushErrorScope('validation');
       device.queue.submit([encoder.finish()]);
-      assertMatches((await device.popErrorScope())?.message ?? '', /destroyed/);
+      assertMatches((await device.popErrorScope())?.message ?? '', /destroyed|invalid/);
       await all(0);
       assert.deepEqual(told, []);
       plan.destroy();
@@ -421,7 +430,9 @@ describe('a step in the caller’s encoder', () => {
     pass.end();
     device.pushErrorScope('validation');
     device.queue.submit([encoder.finish()]);
-    assert.notEqual(await device.popErrorScope(), null);
+    const told = await device.popErrorScope();
+    // Firefox tells it when the step is added, to whoever does that, and not to finish().
+    assert.equal(told === null, /Firefox/.test(globalThis.navigator?.userAgent ?? ''));
     await assert.rejects(step.norm(), {
       message:
         'gradnorm: this step did not run; expected its encoder to be submitted before norm(), ' +
@@ -648,8 +659,10 @@ describe('other implementations', () => {
     ];
     isLost = true;
     real.destroy();
-    for (const outcome of await Promise.allSettled(pending)) {
-      assert.equal(outcome.status, 'rejected');
+    for (const [i, outcome] of (await Promise.allSettled(pending)).entries()) {
+      // In Deno what is read is there at once.
+      if (outcome.status === 'fulfilled' && 'Deno' in globalThis) continue;
+      assert.equal(outcome.status, 'rejected', `pending ${i}`);
       assertMatches(outcome.reason.message, /^gradnorm: the GPU device was destroyed/);
     }
   });

@@ -13,6 +13,7 @@ import {
   closeGpu,
   countCalls,
   IS_THOROUGH,
+  isTooMuchForDeno,
   openGpu,
   requestDevice,
   USAGE,
@@ -691,6 +692,7 @@ describe('clip', () => {
     device.queue.submit([encoder.finish()]);
     await assert.rejects(step.norm(), didNotRun);
     assert.equal(await plan.gradNorm(), 50, 'what came too late had the parameters of a later step');
+    if (isTooMuchForDeno('the buffer of a step is destroyed before its encoder is submitted')) return;
     const doomed = bufferOf(device, Float32Array.of(3, 4));
     const second = gpu.plan([{ buffer: doomed, length: 2 }]);
     assert.equal(await second.clipGradNorm(100).norm(), 5);

@@ -137,10 +137,7 @@ export class Context {
   }
 }
 
-/**
- * @param {GpuDevice} device
- * @returns {Limits}
- */
+/** @type {(device: GpuDevice) => Limits} */
 function limitsOf({ limits, features }) {
   const alignment = Math.max(limits.minStorageBufferOffsetAlignment, limits.minUniformBufferOffsetAlignment);
   return {

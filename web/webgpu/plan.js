@@ -276,12 +276,7 @@ export class GpuPlan {
     this.#result.destroy();
   }
 
-  /**
-   * @param {'clipGradNorm' | 'clipCoefficient'} verb
-   * @param {number | Monitor} maxNorm
-   * @param {GpuClipOptions} options
-   * @returns {GpuClipStep}
-   */
+  /** @type {(verb: 'clipGradNorm' | 'clipCoefficient', maxNorm: number | Monitor, options: GpuClipOptions) => GpuClipStep} */
   #clip(verb, maxNorm, options) {
     checkOptions(verb, options, ['normType', 'eps', 'nonfinite', 'encoder']);
     const limit = limitOf(maxNorm);
@@ -345,18 +340,22 @@ export class GpuPlan {
    */
   #submit(label, slot, encode, encoder) {
     const { device } = this.#context;
-    return this.#steps.watch(() => {
-      const target = encoder ?? device.createCommandEncoder({ label });
-      if (slot !== null) this.#measuring.encodeCopies(target);
+    const add = (/** @type {GpuCommandEncoder} */ target, /** @type {GpuBuffer | undefined} */ copy) => {
+      if (copy !== undefined) this.#measuring.encodeCopies(target);
       const pass = target.beginComputePass({ label });
       encode(pass);
       pass.end();
-      if (slot !== null) {
-        const copy = encoder === undefined ? slot.readback : this.#ring.keptOf(slot);
-        target.copyBufferToBuffer(this.#result, 0, copy, 0, 4 * RESULT.words);
-      }
-      if (encoder === undefined) device.queue.submit([target.finish()]);
+      if (copy !== undefined) target.copyBufferToBuffer(this.#result, 0, copy, 0, 4 * RESULT.words);
+    };
+    if (encoder !== undefined) {
+      return this.#steps.encode(() => add(encoder, slot === null ? undefined : this.#ring.keptOf(slot)));
+    }
+    const { verdict } = this.#steps.watch(() => {
+      const own = device.createCommandEncoder({ label });
+      add(own, slot?.readback);
+      device.queue.submit([own.finish()]);
     });
+    return verdict;
   }
 
   /**
@@ -422,7 +421,15 @@ export class GpuPlan {
         const expected = 'to be clipped, expected tensors that share all of their bytes or none';
         return new TypeError(`${other} overlaps ${one} in its buffer; ${expected}`);
       });
-      this.#rewriting = this.#steps.create(() => new Rewriting(this.#context, ranges, this.#result));
+      const make = () => new Rewriting(this.#context, ranges, this.#result);
+      const { result, verdict } = this.#steps.watch(make);
+      this.#rewriting = result;
+      verdict.then((error) => {
+        if (error === null) return;
+        // Some implementations refuse to bind a buffer that was destroyed.
+        result.destroy();
+        this.#rewriting = null;
+      });
     }
     return this.#rewriting;
   }

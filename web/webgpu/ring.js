@@ -67,10 +67,7 @@ export class Ring {
     }));
   }
 
-  /**
-   * @param {Slot} slot
-   * @param {ArrayBuffer} parameters
-   */
+  /** @type {(slot: Slot, parameters: ArrayBuffer) => void} */
   writeParameters(slot, parameters) {
     this.#context.device.queue.writeBuffer(slot.parameters, 0, parameters);
   }

@@ -53,13 +53,15 @@ export class Steps {
   }
 
   /**
-   * @param {() => void} ask
-   * @returns {Verdict}  what was wrong with it
+   * Asks something of WebGPU; what is wrong with it, is told.
+   * @template T
+   * @param {() => T} ask
+   * @returns {{ result: T, verdict: Verdict }}
    */
   watch(ask) {
-    const { verdict } = watched(this.#context, this.#tensors, ask);
-    this.faults.add(verdict);
-    return verdict;
+    const asked = watched(this.#context, this.#tensors, ask);
+    this.faults.add(asked.verdict);
+    return asked;
   }
 
   /**
@@ -69,11 +71,20 @@ export class Steps {
    * @returns {T}
    */
   create(make) {
-    const { result, verdict } = watched(this.#context, this.#tensors, make);
-    this.faults.add(verdict);
-    this.#creation = Promise.all([this.#creation, verdict]).then(([before, now]) => before ?? now);
-    this.#creation.then((error) => (this.#defect = error));
+    const { result, verdict } = this.watch(make);
+    this.#creation = verdict;
+    verdict.then((error) => (this.#defect = error));
     return result;
+  }
+
+  /**
+   * Adds to the encoder of the user, whose finish() and submit() are told what is wrong, as some implementations do at once.
+   * @param {() => void} encode
+   * @returns {Verdict}  nothing
+   */
+  encode(encode) {
+    watched(this.#context, this.#tensors, encode);
+    return Promise.resolve(null);
   }
 
   /**

@@ -85,11 +85,7 @@ class BufferDoor {
     this.types = types;
   }
 
-  /**
-   * @param {object} value
-   * @param {Place | null} parent
-   * @param {unknown} key
-   */
+  /** @type {(value: object, parent: Place | null, key: unknown) => boolean} */
   take(value, parent, key) {
     if (ArrayBuffer.isView(value) || !('buffer' in value)) return false;
     const { root } = this;
@@ -99,12 +95,7 @@ class BufferDoor {
   }
 }
 
-/**
- * @param {GpuGradient} reference
- * @param {string} place
- * @param {string} name
- * @returns {GpuTensor}
- */
+/** @type {(reference: GpuGradient, place: string, name: string) => GpuTensor} */
 function readTensor(reference, place, name) {
   checkNames(reference, place);
   const { buffer, offset = 0, length, dtype = 'float32' } = reference;

@@ -148,10 +148,7 @@ export class Measuring {
     return { buffer: this.#jobs.table, offset: size, size };
   }
 
-  /**
-   * @param {number} jobCount
-   * @param {GpuBuffer} result
-   */
+  /** @type {(jobCount: number, result: GpuBuffer) => void} */
   #makeMerges(jobCount, result) {
     const context = this.#context;
     const workgroups = Math.max(1, Math.ceil(jobCount / MERGE_PARTIALS));
@@ -199,11 +196,7 @@ export class Measuring {
     this.#gather.encode(encoder);
   }
 
-  /**
-   * @param {GpuComputePassEncoder} pass
-   * @param {ReduceKind} power
-   * @param {GpuBindGroup} parameterGroup
-   */
+  /** @type {(pass: GpuComputePassEncoder, power: ReduceKind, parameterGroup: GpuBindGroup) => void} */
   encode(pass, power, parameterGroup) {
     if (power === 'real') pass.setBindGroup(1, parameterGroup);
     this.#jobs.encode(pass, (kind) => reduceKernel(power, kind));
@@ -266,10 +259,7 @@ export class Rewriting {
     this.#jobs.encode(pass, (kind) => rewriteKernel('scale', kind), REWRITE_WORKGROUPS);
   }
 
-  /**
-   * @param {GpuComputePassEncoder} pass
-   * @param {GpuBindGroup} parameterGroup
-   */
+  /** @type {(pass: GpuComputePassEncoder, parameterGroup: GpuBindGroup) => void} */
   encodeClamp(pass, parameterGroup) {
     pass.setBindGroup(1, parameterGroup);
     this.#jobs.encode(pass, (kind) => rewriteKernel('clamp', kind), REWRITE_WORKGROUPS);

@@ -96,11 +96,7 @@ const FIND_OFFENDER = `
     atomicMax(&firstOffender, offender);
   }`;
 
-/**
- * @param {Exclude<ReduceKind, 'maximum'>} kind
- * @param {boolean} isWhole
- * @param {boolean} hasSubgroups
- */
+/** @type {(kind: Exclude<ReduceKind, 'maximum'>, isWhole: boolean, hasSubgroups: boolean) => string} */
 function sumOfJob(kind, isWhole, hasSubgroups) {
   const usual = isWhole
     ? `if (largest >= ${leastUsual(kind)}) {

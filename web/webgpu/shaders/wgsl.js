@@ -5,11 +5,7 @@ import { BFLOAT16 } from '../../core/dtypes.js';
 import { FLOAT_INFINITY, THREADS } from '../constants.js';
 import { DISPATCH, PARAMETERS as STEP } from '../layouts.js';
 
-/**
- * @param {number} count
- * @param {(index: number) => string} line
- * @returns {string}
- */
+/** @type {(count: number, line: (index: number) => string) => string} */
 export function repeat(count, line) {
   return Array.from({ length: count }, (_, index) => line(index)).join('\n');
 }
