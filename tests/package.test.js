@@ -32,16 +32,14 @@ const MAX_WASM_BYTES = budget(24_000);
 /** The modules that have no types of their own: the entries, whose types are those of web/api.js. */
 const UNTYPED = ['core/source-url.js', 'index.js', 'slim.js'];
 
-/** The command, which nobody imports, and which alone may use Node.js. */
-const isOfCommand = (/** @type {string} */ path) => path.startsWith('cli/');
-
 /** Everything in the tarball: the modules of web/, their WebAssembly, the declarations, one bundle, and the papers. */
 const FILES = [
   ...['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json', 'slim/package.json', 'webgpu/package.json'],
   ...['dist/gradnorm.js', 'dist/gradnorm.wasm', 'dist/wasm-hex.js'],
+  ...['dist/cli/gradnorm.js', 'dist/cli/shared.js', 'dist/cli/worker.js'],
   ...modules().map((path) => `dist/${path}`),
   ...modules()
-    .filter((path) => !UNTYPED.includes(path) && !isOfCommand(path))
+    .filter((path) => !UNTYPED.includes(path))
     .map((path) => `dist/types/web/${path.replace('.js', '.d.ts')}`),
 ].sort();
 
@@ -142,7 +140,7 @@ describe('the tarball', () => {
   });
 
   test('holds modules with no trace of CommonJS or Node.js', () => {
-    for (const file of ['gradnorm.js', ...modules().filter((path) => !isOfCommand(path))]) {
+    for (const file of ['gradnorm.js', ...modules()]) {
       const text = readFileSync(join(installed, 'dist', file), 'utf8');
       assert.doesNotMatch(text, /\brequire\s*\(|\bmodule\.exports\b|\b(import|from)\s*\(?\s*['"](?!\.)/m);
       assert.ok(!text.includes(ROOT), 'a path of the machine that built it');
