@@ -20,6 +20,13 @@ test('the README shows the step of TensorFlow.js as it is', () => {
   assert.ok(readFileSync(join(ROOT, 'README.md'), 'utf8').includes(`\`\`\`js\n${step}\`\`\``));
 });
 
+test('the README shows the step of gradient descent on the GPU as it is', () => {
+  const code = readFileSync(join(ROOT, 'web', 'examples', 'gpu.js'), 'utf8');
+  const step = code.slice(code.indexOf('const SGD')).replace(/^\/\*\* @type.*\n/m, '');
+  assert.ok(step.length > 100 && code.split('\n').length <= 30);
+  assert.ok(readFileSync(join(ROOT, 'README.md'), 'utf8').includes(`\`\`\`js\n${step}\`\`\``));
+});
+
 for (const backend of ['cpu', 'wasm']) {
   describe(`a clipped step of TensorFlow.js on its backend ${backend}`, () => {
     test('the variable moves by the clipped gradient; data that shares its memory stays', async () => {

@@ -1,8 +1,8 @@
 // web/report.js: gradReport, the health of all gradients and of each.
 import { checkNormType, checkOptions } from './words/checks.js';
-import { collect, tensorName } from './door/collect.js';
+import { collect, namesOf } from './door/collect.js';
 import { DTYPE_NAMES } from './core/dtypes.js';
-import { inspect, valueAt } from './core/inspect.js';
+import { firstNonfiniteOf, inspect, readRow, valueAt } from './core/inspect.js';
 import { alignColumns, formatCount, formatNumber, formatShare, withWords } from './words/text.js';
 
 /**
@@ -17,7 +17,7 @@ import { alignColumns, formatCount, formatNumber, formatShare, withWords } from 
 
 /**
  * What is known of a tensor before its share is; value is that of the first element that is not finite, if there is one.
- * @typedef {{ name: string, dtype: string, value: number, summary: Health }} Row
+ * @typedef {{ name: string, dtype: string, value?: number, summary: Health }} Row
  */
 
 /**
@@ -56,14 +56,16 @@ const HEADERS = ['tensor', 'dtype', 'elements', 'norm', 'share', 'max', 'mean |g
  */
 export class GradReport {
   /**
-   * For gradReport and its like on the GPU, who did the looking.
+   * For gradReport and its like elsewhere, who did the looking.
    * @param {number} normType
    * @param {Health} total
-   * @param {readonly Row[]} rows  in the order of reading
+   * @param {readonly Nonfinite[]} nonfinite
+   * @param {() => readonly Row[]} rowsOf  in the order of reading; called when somebody looks at them
    */
-  constructor(normType, total, rows) {
-    const shareOf = sharesOf(normType, total, rows);
-    const nonfinite = rows.flatMap(nonfiniteOf);
+  constructor(normType, total, nonfinite, rowsOf) {
+    /** @type {readonly TensorReport[] | undefined} */
+    let tensors;
+    const get = () => (tensors ??= tensorReports(normType, total, rowsOf()));
 
     /** The p-norm of all: gradNorm, bit for bit. @readonly */
     this.norm = total.norm;
@@ -84,7 +86,8 @@ export class GradReport {
     /** The first element that is not finite, or null if all are. @readonly @type {Nonfinite | null} */
     this.firstNonfinite = nonfinite[0] ?? null;
     /** A row for each tensor, in the order of reading. @readonly @type {readonly TensorReport[]} */
-    this.tensors = rows.map((row) => reportOf(row, shareOf(row.summary)));
+    this.tensors = [];
+    Object.defineProperty(this, 'tensors', { get, enumerable: true });
     /** The first element that is not finite of each tensor that has one. @readonly @type {readonly Nonfinite[]} */
     this.nonfinite = nonfinite;
   }
@@ -143,16 +146,40 @@ export function gradReport(gradients, options = {}) {
   checkNormType(normType);
   const tensors = collect(gradients);
   const { total, rows } = inspect(tensors, normType);
-  return new GradReport(
-    normType,
-    total,
-    rows.map((summary, i) => ({
-      name: tensorName(tensors[i]),
-      dtype: DTYPE_NAMES[tensors[i].dtype],
-      value: summary.firstNonfinite < 0 ? 0 : valueAt(tensors[i], summary.firstNonfinite),
-      summary,
-    })),
+  // All that rows are made of later: not the tensors, which this would keep in memory.
+  const names = namesOf(tensors);
+  const dtypes = tensors.map(({ dtype }) => dtype);
+  const nonfinite = tensors.flatMap((tensor, i) => {
+    const index = firstNonfiniteOf(rows, i);
+    return index < 0 ? [] : [{ tensor: names[i], index, value: valueAt(tensor, index) }];
+  });
+  return new GradReport(normType, total, nonfinite, () =>
+    names.map((name, i) => ({ name, dtype: DTYPE_NAMES[dtypes[i]], summary: readRow(rows, i) })),
   );
+}
+
+/**
+ * The report of rows that somebody else has made.
+ * @param {number} normType
+ * @param {Health} total
+ * @param {readonly Row[]} rows  with the value of the first element that is not finite
+ * @returns {GradReport}
+ */
+export function reportOfRows(normType, total, rows) {
+  const nonfinite = rows.flatMap(({ name, value, summary: { firstNonfinite: index } }) =>
+    index < 0 ? [] : [{ tensor: name, index, value: /** @type {number} */ (value) }],
+  );
+  return new GradReport(normType, total, nonfinite, () => rows);
+}
+
+/**
+ * @param {number} normType
+ * @param {Health} total
+ * @param {readonly Row[]} rows
+ */
+function tensorReports(normType, total, rows) {
+  const shareOf = sharesOf(normType, total, rows);
+  return rows.map((row) => reportOf(row, shareOf(row.summary)));
 }
 
 /**
@@ -182,14 +209,6 @@ function sharesOf(normType, total, rows) {
 function reportOf({ name, dtype, summary }, share) {
   const { elements, norm, max, meanAbs, zeros, nan, inf } = summary;
   return { name, dtype, elements, norm, share, max, meanAbs, zeros, nan, inf };
-}
-
-/**
- * @param {Row} row
- * @returns {Nonfinite[]}  one or none
- */
-function nonfiniteOf({ name, value, summary: { firstNonfinite: index } }) {
-  return index < 0 ? [] : [{ tensor: name, index, value }];
 }
 
 /**

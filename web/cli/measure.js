@@ -1,5 +1,5 @@
 // web/cli/measure.js: tensors in files to a report, in memory that does not grow with them.
-import { GradReport } from '../report.js';
+import { reportOfRows } from '../report.js';
 import { CHUNK_ELEMENTS } from './element-types.js';
 import { inspect, newInspection } from './inspect.js';
 import { piecesOf } from './tensor.js';
@@ -20,7 +20,7 @@ const MANY_BYTES = 2 ** 26;
  * @param {number} normType
  * @param {(bytes: number) => void} onRead  told how many bytes have been measured since
  * @param {{ threads: number, pieceElements: number }} [division]
- * @returns {Promise<GradReport>}
+ * @returns {Promise<import('../report.js').GradReport>}
  */
 export async function measure(tensors, normType, onRead, division = divisionFor(tensors)) {
   const { threads, pieceElements } = division;
@@ -39,7 +39,7 @@ export async function measure(tensors, normType, onRead, division = divisionFor(
     rows.push(rowOf(tensor, inspection));
     inspection.next();
   }
-  return new GradReport(normType, inspection.total(), rows);
+  return reportOfRows(normType, inspection.total(), rows);
 }
 
 /** @param {readonly StoredTensor[]} tensors */

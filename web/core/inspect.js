@@ -29,11 +29,10 @@ import { uint16ViewOf } from '../words/typed-array.js';
 /**
  * @param {readonly Tensor[]} tensors
  * @param {number} normType
- * @returns {{ total: Summary, rows: Summary[] }}  a row for each tensor
+ * @returns {{ total: Summary, rows: Float64Array }}  a row for each tensor, for readRow
  */
 export function inspect(tensors, normType) {
-  /** @type {Summary[]} */
-  const rows = new Array(tensors.length);
+  const rows = new Float64Array(ROW_NUMBERS * tensors.length);
   const [first, ...others] = byHome(tensors);
   inspectHousehold(first, normType, rows);
   const { core } = first;
@@ -52,7 +51,7 @@ export function inspect(tensors, normType) {
  * The rows of tensors in one home; the total of its core is theirs.
  * @param {import('./homes.js').Household} household
  * @param {number} normType
- * @param {Summary[]} rows  of all tensors
+ * @param {Float64Array} rows  of all tensors
  */
 function inspectHousehold(household, normType, rows) {
   const { core, tensors } = household;
@@ -65,7 +64,14 @@ function inspectHousehold(household, normType, rows) {
     );
     core.merge(partialsAt, healthsAt, groups, totalAt, totalHealthAt);
     core.report(normType, partialsAt, healthsAt, groups, core.rowsAt);
-    for (let group = 0; group < groups; ++group) rows[positionOf(group)] = readRow(core.rows, group);
+    if (household.positions === null) {
+      rows.set(core.rows.subarray(0, ROW_NUMBERS * groups), ROW_NUMBERS * first);
+      return;
+    }
+    for (let group = 0; group < groups; ++group) {
+      const at = ROW_NUMBERS * group;
+      rows.set(core.rows.subarray(at, at + ROW_NUMBERS), ROW_NUMBERS * positionOf(group));
+    }
   });
 }
 
@@ -77,9 +83,9 @@ function inspectHousehold(household, normType, rows) {
 export function findNonfinite(tensors) {
   // Any p would do; this one costs least.
   const { rows } = inspect(tensors, Infinity);
-  const at = rows.findIndex(({ firstNonfinite }) => firstNonfinite >= 0);
+  const at = tensors.findIndex((_, i) => firstNonfiniteOf(rows, i) >= 0);
   if (at < 0) return null;
-  const index = rows[at].firstNonfinite;
+  const index = firstNonfiniteOf(rows, at);
   return { tensor: tensors[at], index, value: valueAt(tensors[at], index) };
 }
 
@@ -92,6 +98,15 @@ export function findNonfinite(tensors) {
 export function valueAt({ array, dtype }, index) {
   if (dtype !== FLOAT16 && dtype !== BFLOAT16) return array[index];
   return nonfiniteHalf(uint16ViewOf(array)[index], dtype);
+}
+
+/**
+ * @param {Float64Array} rows
+ * @param {number} index
+ * @returns {number}  of the first element that is not finite in this row's tensor, or -1
+ */
+export function firstNonfiniteOf(rows, index) {
+  return rows[ROW_NUMBERS * (index + 1) - 1];
 }
 
 /**

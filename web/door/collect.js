@@ -102,6 +102,28 @@ export function tensorName({ parent, key }) {
 }
 
 /**
+ * The names of tensors, as tensorName has them: those in one container have the way to it in common.
+ * @param {readonly Tensor[]} tensors
+ * @returns {string[]}
+ */
+export function namesOf(tensors) {
+  /** @type {Place | null} */
+  let last = null;
+  let prefix = '';
+  return tensors.map((tensor) => {
+    const { parent, key } = tensor;
+    if (parent === null || key === GRAD) return tensorName(tensor);
+    if (parent !== last) {
+      last = parent;
+      prefix = pathTo(parent.parent, parent.name ?? parent.key)
+        .map((word) => `${word}.`)
+        .join('');
+    }
+    return prefix + String(key) || ARRAYS.root;
+  });
+}
+
+/**
  * @param {string} root
  * @param {Place | null} parent
  * @param {unknown} key

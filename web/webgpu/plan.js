@@ -1,8 +1,9 @@
 // web/webgpu/plan.js: GpuPlan, the verbs of the API for a fixed list of tensors in buffers. Encodes what web/webgpu/work.js
 // prepared, and gives what comes back to the core.
-import { GradientError, GradReport, NormAccumulator } from '../api.js';
+import { GradientError, NormAccumulator } from '../api.js';
+import { reportOfRows } from '../report.js';
 import { DTYPE_NAMES, isHalf } from '../core/dtypes.js';
-import { inspect, valueAt } from '../core/inspect.js';
+import { inspect, readRow, valueAt } from '../core/inspect.js';
 import { emptyState, jsonOf } from '../core/partial.js';
 import { finish, reduceInto } from '../core/reduce.js';
 import { readClipOptions } from '../door/clip-options.js';
@@ -251,7 +252,7 @@ export class GpuPlan {
     const { total, rows } = await (kind === null
       ? this.#onCpu((tensors) => inspectOnCpu(tensors, normType))
       : this.#inspect(normType, kind));
-    return new GradReport(
+    return reportOfRows(
       normType,
       total,
       this.#tensors.map(({ name, dtype }, i) => ({
@@ -284,7 +285,8 @@ export class GpuPlan {
   #clip(verb, maxNorm, options) {
     checkOptions(verb, options, ['normType', 'eps', 'nonfinite', 'encoder']);
     const limit = limitOf(maxNorm);
-    const { normType, eps, nonfinite } = readClipOptions(options);
+    const decision = readClipOptions(options);
+    const { normType, nonfinite } = decision;
     const kind = checkKind(normType);
     const { encoder } = options;
     checkEncoder(encoder);
@@ -297,8 +299,8 @@ export class GpuPlan {
       `gradnorm ${verb}`,
       slot,
       (pass) => {
-        const parameters = { normType, maxNorm: limit, eps, nonfinite, floats, number };
-        this.#ring.writeParameters(slot, parametersOf(parameters));
+        const parameters = parametersOf({ ...decision, maxNorm: limit, floats, number });
+        this.#ring.writeParameters(slot, parameters);
         this.#measuring.encode(pass, kind, slot.parameterGroup);
         this.#measuring.encodeDecision(pass, kind, slot.parameterGroup);
         if (limit !== Infinity || nonfinite === 'zero') rewriting?.encodeScale(pass);
@@ -432,7 +434,11 @@ export class GpuPlan {
  */
 function inspectOnCpu(tensors, normType) {
   const { total, rows } = inspect(tensors, normType);
-  const valueOf = (/** @type {number} */ i) =>
-    rows[i].firstNonfinite < 0 ? 0 : valueAt(tensors[i], rows[i].firstNonfinite);
-  return { total, rows: rows.map((row, i) => ({ ...row, value: valueOf(i) })) };
+  return {
+    total,
+    rows: tensors.map((tensor, i) => {
+      const row = readRow(rows, i);
+      return { ...row, value: row.firstNonfinite < 0 ? 0 : valueAt(tensor, row.firstNonfinite) };
+    }),
+  };
 }
