@@ -29,8 +29,8 @@ const budget = (/** @type {number} */ bytes, version = compiler) =>
 const MAX_ENTRY_BROTLI_BYTES = budget(20_500);
 const MAX_WASM_BYTES = budget(24_000);
 
-/** The modules that have no types of their own: the entries, whose types are those of web/api.js, and the command. */
-const UNTYPED = /^(cli\/.*|core\/source-url\.js|index\.js|slim\.js)$/;
+/** The modules that have no types of their own: the entries, whose types are those of web/api.js. */
+const UNTYPED = /^(core\/source-url\.js|index\.js|slim\.js)$/;
 
 /** The entries that are not the default one. */
 const OTHER_ENTRIES = ['slim', 'webgpu', 'jax'];
@@ -38,17 +38,15 @@ const OTHER_ENTRIES = ['slim', 'webgpu', 'jax'];
 /** Of the adapters; nobody has to install one. */
 const PEERS = ['@jax-js/jax'];
 
-/** The command, which nobody imports, and which alone may use Node.js. */
-const isOfCommand = (/** @type {string} */ path) => path.startsWith('cli/');
-
 /** Everything in the tarball: the modules of web/, their WebAssembly, the declarations, one bundle, and the papers. */
 const FILES = [
   ...['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'],
   ...OTHER_ENTRIES.map((entry) => `${entry}/package.json`),
   ...['dist/gradnorm.js', 'dist/gradnorm.wasm', 'dist/wasm-hex.js'],
+  ...['dist/cli/gradnorm.js', 'dist/cli/shared.js', 'dist/cli/worker.js'],
   ...modules().map((path) => `dist/${path}`),
   ...modules()
-    .filter((path) => !UNTYPED.test(path) && !isOfCommand(path))
+    .filter((path) => !UNTYPED.test(path))
     .map((path) => `dist/types/web/${path.replace('.js', '.d.ts')}`),
 ].sort();
 
@@ -153,7 +151,7 @@ describe('the tarball', () => {
   });
 
   test('holds modules with no trace of CommonJS or Node.js', () => {
-    for (const file of ['gradnorm.js', ...modules().filter((path) => !isOfCommand(path))]) {
+    for (const file of ['gradnorm.js', ...modules()]) {
       // Comments may name the types of a framework.
       const text = readFileSync(join(installed, 'dist', file), 'utf8').replace(/\/\*[^]*?\*\//g, '');
       assert.doesNotMatch(text, /\brequire\s*\(|\bmodule\.exports\b|\b(import|from)\s*\(?\s*['"](?!\.)/m);

@@ -421,7 +421,7 @@ test('targets: what clipping leaves has a bound of its own', () => {
 });
 
 test('targets: of another row than ours, and of another version, by the ratio of the two', () => {
-  const rows = /** @type {const} */ ([
+  const rows = /** @type {Parameters<typeof caseResult>[1][]} */ ([
     [OURS, 1, 0],
     [RESIDENT, 0.25, 0],
     ['plain JS loop', 2, 0],
