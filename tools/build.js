@@ -78,11 +78,18 @@ export async function build() {
   writeFileSync(STAMP, JSON.stringify({ inputs: digestInputs(), compiler }));
 }
 
-/** Builds the C++ tests, into build/native. */
-export function buildNative() {
+/**
+ * Builds the C++ tests, into build/native; under the sanitizers of addresses and undefined behaviour into build/sanitize.
+ * @param {boolean} isSanitized
+ * @returns {string}  the folder
+ */
+export function buildNative(isSanitized) {
   const name = process.env.CXX ?? ['c++', 'g++', 'clang++'].find((name) => findProgram(name) !== null) ?? '';
   const [command, ...args] = name.split(' ');
-  buildCMake(join('build', 'native'), ['cmake'], `${name} ${outputOf(command, [...args, '--version'])}`);
+  const folder = join('build', isSanitized ? 'sanitize' : 'native');
+  const configure = isSanitized ? ['cmake', '-DGRADNORM_SANITIZE=ON'] : ['cmake'];
+  buildCMake(folder, configure, `${name} ${outputOf(command, [...args, '--version'])}`);
+  return folder;
 }
 
 /**
