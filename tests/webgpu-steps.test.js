@@ -279,3 +279,45 @@ describe('products of floats', () => {
     });
   }
 });
+
+describe('what is left', () => {
+  test('after destroy no buffer, whatever was called; after gradNorm of a mixed list none either', async () => {
+    const { device: own } = await requestDevice();
+    /** @type {Map<GPUBuffer, string>} */
+    const alive = new Map();
+    const { createBuffer } = own;
+    own.createBuffer = (descriptor) => {
+      const buffer = createBuffer.call(own, descriptor);
+      const { destroy } = buffer;
+      alive.set(buffer, descriptor.label ?? '');
+      buffer.destroy = () => {
+        alive.delete(buffer);
+        return destroy.call(buffer);
+      };
+      return buffer;
+    };
+    const left = () => [...alive.values()].filter((label) => label.startsWith('gradnorm')).sort();
+    const on = await GpuGradNorm.create({ device: own });
+    assert.deepEqual(left(), ['gradnorm placeholder'], 'once a device');
+    const tensors = Array.from({ length: 12 }, (_, k) =>
+      tensorOf(new Float32Array(300 * k + 1).fill(1), own),
+    );
+    const plan = on.plan(tensors);
+    for (const p of [2, 2.5, 0.1]) {
+      await plan.gradNorm(p);
+      await plan.report({ normType: p });
+    }
+    await plan.clipGradNorm(1).norm();
+    const encoder = own.createCommandEncoder();
+    const step = plan.clipCoefficient(1, { encoder });
+    plan.clipGradValue(0.5, { encoder });
+    own.queue.submit([encoder.finish()]);
+    await step.norm();
+    assert.ok(left().length > 20, 'the plan has buffers');
+    plan.destroy();
+    assert.deepEqual(left(), ['gradnorm placeholder']);
+    await on.gradNorm([...tensors, Float32Array.of(1)]);
+    assert.deepEqual(left(), ['gradnorm placeholder']);
+    own.destroy();
+  });
+});
