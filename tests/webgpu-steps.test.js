@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import { clipGradNorm, GradMonitor } from 'gradnorm';
 import { GpuGradNorm } from 'gradnorm/webgpu';
 import { sgdStep } from '../web/examples/gpu.js';
-import { createRandom, makeArray } from './accuracy.js';
+import { createRandom, hex, makeArray } from './accuracy.js';
 import {
   bufferOf,
   bytesOf,
@@ -278,4 +278,174 @@ describe('products of floats', () => {
       own.destroy();
     });
   }
+});
+
+describe('the shape of the kernels', () => {
+  /** @type {{ name: string, tensors: (random: () => number) => { array: Float32Array | Uint16Array, offset?: number, dtype?: any }[] }[]} */
+  const LISTS = [
+    {
+      name: 'whole jobs and a tail',
+      tensors: (random) => [{ array: makeArray(Float32Array, 3 * JOB + 77, () => random() - 0.5) }],
+    },
+    {
+      name: 'all magnitudes, at an offset',
+      tensors: (random) => [
+        {
+          array: makeArray(
+            Float32Array,
+            2 * JOB + 5,
+            () => (random() - 0.5) * 2 ** Math.floor(random() * 250 - 125),
+          ),
+          offset: 4,
+        },
+      ],
+    },
+    {
+      name: 'subnormals in whole jobs',
+      tensors: (random) => [
+        { array: makeArray(Float32Array, 2 * JOB, () => Math.floor(random() * 900) * 2 ** -149) },
+      ],
+    },
+    {
+      name: 'around the lift',
+      tensors: (random) => [
+        {
+          array: makeArray(Float32Array, 2 * JOB, () => (1 + random()) * 2 ** Math.floor(-66 + random() * 6)),
+        },
+      ],
+    },
+    {
+      name: 'halves of both kinds and floats',
+      tensors: (random) => [
+        {
+          array: Uint16Array.from({ length: 5001 }, () => Math.floor(random() * 0x7c00)),
+          offset: 2,
+          dtype: 'float16',
+        },
+        { array: Uint16Array.from({ length: 999 }, () => Math.floor(random() * 0x7f80)), dtype: 'bfloat16' },
+        { array: makeArray(Float32Array, JOB, () => random() - 0.5) },
+      ],
+    },
+  ];
+  /** What version 0.1 computed, with 256 invocations of 16 elements. @type {Record<string, string[]>} */
+  const BITS = {
+    'whole jobs and a tail': [
+      '0x1.800856f09f600p11 (3072.260612784652)',
+      '0x1.feb5027ffd217p4 (31.919191837269036)',
+      '0x1.ffeb900000000p-2 (0.4999220371246338)',
+      '2f35b05f',
+    ],
+    'all magnitudes, at an offset': [
+      '0x1.061bdcf7f1720p128 (3.4840240868502105e+38)',
+      '0x1.d24ac3ec0280ep124 (3.8738028110737263e+37)',
+      '0x1.ef454a0000000p122 (1.0286369176485671e+37)',
+      '424ede99',
+    ],
+    'subnormals in whole jobs': [
+      '0x1.c023e80000000p-128 (5.144397876783017e-39)',
+      '0x1.6e0827d9599acp-134 (6.565374471377962e-41)',
+      '0x1.c180000000000p-140 (1.2597673194280105e-42)',
+      '442df705',
+    ],
+    'around the lift': [
+      '0x1.f215cdc130000p-50 (1.7280800777030527e-15)',
+      '0x1.03bb93e1a4f95p-55 (2.816027849723588e-17)',
+      '0x1.ffffa00000000p-61 (8.673592564465659e-19)',
+      'e1ecc33a',
+    ],
+    'halves of both kinds and floats': [
+      '0x1.4840c0cc38e00p130 (1.7452920000767586e+39)',
+      '0x1.6c81638ed2d88p128 (4.845108160346638e+38)',
+      '0x1.4800000000000p127 (2.179933913087262e+38)',
+      'a1382214',
+    ],
+  };
+
+  for (const { name, tensors } of LISTS) {
+    test(`${name}: for p = 1, 2 and Infinity the bits of the norms and of the clipped elements are those of version 0.1`, async () => {
+      const list = tensors(createRandom(name.length));
+      const bound = list.map(({ array, offset = 0, dtype = /** @type {const} */ ('float32') }) => ({
+        buffer: bufferOf(device, array, offset),
+        offset,
+        length: array.length,
+        dtype,
+      }));
+      const plan = gpu.plan(bound);
+      const found = [];
+      for (const p of [1, 2, Infinity]) found.push(hex(await plan.gradNorm(p)));
+      await plan.clipGradNorm((await plan.gradNorm()) / 3).norm();
+      let hash = 0x811c9dc5;
+      for (const { buffer } of bound) {
+        for (const byte of new Uint8Array(await bytesOf(device, buffer)))
+          hash = Math.imul(hash ^ byte, 0x01000193);
+      }
+      found.push((hash >>> 0).toString(16));
+      assert.deepEqual(found, BITS[name]);
+      plan.destroy();
+    });
+  }
+
+  test('no shader has more than two barriers, nor code for halves where there are none', async () => {
+    const { device: own } = await requestDevice();
+    /** @type {Map<string, string>} */
+    const shaders = new Map();
+    const { createShaderModule } = own;
+    own.createShaderModule = (descriptor) => {
+      shaders.set(descriptor.label ?? '', descriptor.code);
+      return createShaderModule.call(own, descriptor);
+    };
+    const on = await GpuGradNorm.create({ device: own });
+    const floats = on.plan([tensorOf(new Float32Array(JOB + 1).fill(1), own)]);
+    for (const p of [1, 2, 3, 4, Infinity, 2.5]) await floats.clipGradNorm(1, { normType: p }).norm();
+    await floats.report();
+    assert.ok(shaders.size > 15, `${shaders.size} shaders`);
+    for (const [label, code] of shaders) {
+      const barriers = code.match(/workgroupBarrier|workgroupUniformLoad|storageBarrier/g) ?? [];
+      assert.ok(barriers.length <= 2, `${label} has ${barriers.length} barriers`);
+      assert.ok(!code.includes('widenHalves'), `${label} knows of halves`);
+    }
+    own.destroy();
+  });
+});
+
+describe('what is left', () => {
+  test('after destroy no buffer, whatever was called; after gradNorm of a mixed list none either', async () => {
+    const { device: own } = await requestDevice();
+    /** @type {Map<GPUBuffer, string>} */
+    const alive = new Map();
+    const { createBuffer } = own;
+    own.createBuffer = (descriptor) => {
+      const buffer = createBuffer.call(own, descriptor);
+      const { destroy } = buffer;
+      alive.set(buffer, descriptor.label ?? '');
+      buffer.destroy = () => {
+        alive.delete(buffer);
+        return destroy.call(buffer);
+      };
+      return buffer;
+    };
+    const left = () => [...alive.values()].filter((label) => label.startsWith('gradnorm')).sort();
+    const on = await GpuGradNorm.create({ device: own });
+    assert.deepEqual(left(), ['gradnorm placeholder'], 'once a device');
+    const tensors = Array.from({ length: 12 }, (_, k) =>
+      tensorOf(new Float32Array(300 * k + 1).fill(1), own),
+    );
+    const plan = on.plan(tensors);
+    for (const p of [2, 2.5, 0.1]) {
+      await plan.gradNorm(p);
+      await plan.report({ normType: p });
+    }
+    await plan.clipGradNorm(1).norm();
+    const encoder = own.createCommandEncoder();
+    const step = plan.clipCoefficient(1, { encoder });
+    plan.clipGradValue(0.5, { encoder });
+    own.queue.submit([encoder.finish()]);
+    await step.norm();
+    assert.ok(left().length > 20, 'the plan has buffers');
+    plan.destroy();
+    assert.deepEqual(left(), ['gradnorm placeholder']);
+    await on.gradNorm([...tensors, Float32Array.of(1)]);
+    assert.deepEqual(left(), ['gradnorm placeholder']);
+    own.destroy();
+  });
 });

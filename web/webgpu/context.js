@@ -92,7 +92,8 @@ export class Context {
     if (this.#pipelines.has(name)) return;
     let compilation = this.#compilations.get(name);
     if (compilation === undefined) {
-      compilation = this.device.createComputePipelineAsync(this.#descriptor(kernel)).catch(() => null);
+      const compile = async () => this.device.createComputePipelineAsync(this.#descriptor(kernel));
+      compilation = compile().catch(() => null);
       this.#compilations.set(name, compilation);
     }
     const pipeline = await compilation;

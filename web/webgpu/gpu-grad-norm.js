@@ -87,6 +87,8 @@ export class GpuGradNorm {
     this.#checkUsable();
     const plan = new GpuPlan(this.#context, collectTensors(tensors), () => this.#plans.delete(plan));
     this.#plans.add(plan);
+    // Begun now, whether anybody waits for it or not.
+    plan.ready.catch(() => {});
     return plan;
   }
 

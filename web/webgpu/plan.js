@@ -79,7 +79,8 @@ export class GpuPlan {
   #result;
   #ring;
   #measuring;
-  #prepared;
+  /** @type {Promise<unknown> | null} */
+  #prepared = null;
   /** @type {Rewriting | null} */
   #rewriting = null;
   #number = 0;
@@ -108,7 +109,6 @@ export class GpuPlan {
     }));
     this.#ring = ring;
     this.#measuring = measuring;
-    this.#prepared = measuring.prepare('square', this.#ranges);
   }
 
   /**
@@ -117,6 +117,7 @@ export class GpuPlan {
    * @returns {Promise<void>}
    */
   get ready() {
+    this.#prepared ??= this.#measuring.prepare('square', this.#ranges);
     return this.#prepared.then(() => this.#steps.checkUsable());
   }
 
