@@ -62,7 +62,7 @@ const WEB_FLOORS = [
   ['web/adapters/jax/norm.js'],
   ['web/adapters/jax/clip.js'],
   ['web/adapters/jax.js'],
-  ['web/examples/tfjs.js', 'web/examples/gpu.js'],
+  ['web/examples/gpu.js', 'web/examples/loop.js', 'web/examples/tfjs.js', 'web/examples/workers.js'],
   ['web/demo/char-rnn.js', 'web/demo/terminal.js'],
   ['web/demo/train.js', 'web/demo/shards.js'],
   // What the page and `npm run bench` measure by.

@@ -46,7 +46,8 @@ async function main(options) {
   const libraryUrl = findLibrary(options.library);
   const progress = new Progress(process.stderr);
   installPeers((text) => console.error(text));
-  const contenders = makeContenders(libraryUrl);
+  const { against } = options;
+  const contenders = makeContenders(libraryUrl, against === undefined ? against : findLibrary(against));
   const machine = describeMachine();
   console.log(`${machine.processor}, ${machine.cores} cores, Node.js ${machine.node}, ${machine.date}\n`);
   console.log(`${legend(contenders, options.markdown)}\n`);

@@ -1,7 +1,14 @@
 // tests/bench/targets.js: what must be true of a run: the promises of cases.js against the figures.
 
-import { COMMAND_SPEED, ERROR_TARGETS, FIRST_CALL_MILLISECONDS, PAGE_TARGETS, TARGETS } from './cases.js';
-import { OURS } from './peers.js';
+import {
+  COMMAND_SPEED,
+  ERROR_TARGETS,
+  FIRST_CALL_MILLISECONDS,
+  PAGE_TARGETS,
+  SPEED_KEPT,
+  TARGETS,
+} from './cases.js';
+import { BEFORE, OURS } from './peers.js';
 
 /** @typedef {import('./cases.js').Target} Target */
 /** @typedef {import('./measure.js').CaseResult} CaseResult */
@@ -29,7 +36,10 @@ import { OURS } from './peers.js';
  * @returns {Verdict[]}
  */
 export function judge(results, firstCall, quick, pages = [], command = undefined) {
-  const comparisons = TARGETS.flatMap((target) => {
+  const before = results
+    .filter((result) => figuresOf(result, BEFORE) !== undefined)
+    .map(({ id }) => ({ id, peer: BEFORE, atLeast: SPEED_KEPT }));
+  const comparisons = [...TARGETS, ...before].flatMap((target) => {
     const result = results.find(({ id }) => id === target.id);
     return result ? [judgePeer(target, result, quick)] : [];
   });
@@ -64,15 +74,18 @@ function figuresOf({ rows }, contender) {
  * @returns {Verdict}
  */
 function judgePeer(target, result, quick) {
-  const ours = figuresOf(result, OURS);
+  const of = ('of' in target && target.of) || OURS;
+  const ours = figuresOf(result, of);
   const peer = figuresOf(result, target.peer);
-  const head = { where: result.name, against: target.peer, promise: promiseOf(target) };
+  const where = of === OURS ? result.name : `${result.name}, resident`;
+  const head = { where, against: target.peer, promise: promiseOf(target) };
   if (!ours || !peer) return { ...head, measured: '-', mark: 'not measured' };
   if ('sameBits' in target) {
     const same = Object.is(ours.value, peer.value);
     return { ...head, measured: same ? 'the same' : 'others', mark: same ? 'pass' : 'MISS' };
   }
-  const measured = 'atMost' in target ? 1 / peer.ratio : peer.ratio;
+  const ratio = peer.ratio / ours.ratio;
+  const measured = 'atMost' in target ? 1 / ratio : ratio;
   const kept =
     'atLeast' in target
       ? measured >= target.atLeast
