@@ -10,6 +10,7 @@ const LONGEST = [
   'webgpu',
   'demo',
   'webgpu-browser',
+  'webgpu-engines',
   'dtypes',
   'norm',
   'train',
