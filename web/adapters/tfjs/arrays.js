@@ -31,6 +31,19 @@ export function byName(tensors, valueOf) {
 }
 
 /**
+ * The same for tensors on webgpu, which cannot be read at once.
+ * @param {Engine} engine
+ * @param {readonly NamedTensor[]} tensors
+ */
+export async function readParameters(engine, tensors) {
+  const copies = await Promise.all(tensors.map(({ tensor }) => engine.read(tensor.dataId)));
+  return tensors.map(({ name }, i) => ({
+    name: String(name),
+    grad: /** @type {Float32Array} */ (copies[i]),
+  }));
+}
+
+/**
  * Throws the error of the core, which names the first element that is not finite.
  * @param {Engine} engine
  * @param {readonly NamedTensor[]} tensors  whose norm is not finite

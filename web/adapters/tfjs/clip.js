@@ -1,11 +1,11 @@
 // web/adapters/tfjs/clip.js: clipped tensors of tensors. Measures each group where it lies, and makes new tensors where something
-// changes. On webgpu, where nobody can wait for a number, web/adapters/tfjs/buffers.js does it.
+// changes. Not on webgpu, where a step would have to wait for its norm.
 import { clipCoefficient, clipGradsWithNorm, clipGradValue } from '../../clip.js';
 import { FLOAT_ROOM } from '../../core/room.js';
 import { gradNorm } from '../../norm.js';
 import { checkNotNegative } from '../../words/checks.js';
 import { rewriteCopies, throwNonfinite } from './arrays.js';
-import { backendOf, isWasm, isWebgl } from './engine.js';
+import { backendOf, isWasm, isWebgl, isWebgpu } from './engine.js';
 import { measure } from './measure.js';
 
 /**
@@ -20,7 +20,7 @@ import { measure } from './measure.js';
  * @typedef {object} Clipped
  * @property {(TfTensor | null)[]} tensors  in their order: new ones, those that were given where nothing changed, or null where
  *   the step of the optimizer is to be left out
- * @property {number | Promise<number>} norm  before
+ * @property {number} norm  before
  */
 
 /** From so many elements on, the back end wasm multiplies faster than the core rewrites a copy. */
@@ -35,6 +35,7 @@ const LARGE = 1 << 15;
  * @throws {GradientError} under 'throw'
  */
 export function clip(engine, tensors, settings) {
+  checkNotOnWebgpu(engine, tensors);
   const { per, lossScale, normType } = settings;
   const unscaled = lossScale === 1 ? tensors : divide(engine, tensors, lossScale);
   const groups = per === 'tensor' ? unscaled.map((tensor) => [tensor]) : [unscaled];
@@ -50,14 +51,23 @@ export function clip(engine, tensors, settings) {
 
 /**
  * The norm of all is the norm of the norms.
- * @param {readonly (number | Promise<number>)[]} norms
+ * @param {readonly number[]} norms
  * @param {number} normType
- * @returns {number | Promise<number>}
  */
 function normOfNorms(norms, normType) {
-  if (norms.length === 1) return norms[0];
-  const combine = (/** @type {readonly number[]} */ known) => gradNorm(Float64Array.from(known), normType);
-  return norms.every((norm) => typeof norm === 'number') ? combine(norms) : Promise.all(norms).then(combine);
+  return norms.length === 1 ? norms[0] : gradNorm(Float64Array.from(norms), normType);
+}
+
+/**
+ * @param {Engine} engine
+ * @param {readonly NamedTensor[]} tensors
+ */
+function checkNotOnWebgpu(engine, tensors) {
+  const backends = [engine.backend, ...tensors.map(({ tensor }) => backendOf(engine, tensor))];
+  if (!backends.some(isWebgpu)) return;
+  throw new TypeError(
+    'the back end of gradients is webgpu; expected cpu, wasm or webgl: on webgpu gradNorm and gradReport work, clipping does not',
+  );
 }
 
 /**

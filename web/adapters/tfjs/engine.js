@@ -39,18 +39,6 @@
  */
 
 /**
- * @typedef {object} WebgpuParts
- * @property {import('../../webgpu/types.js').GpuDevice} device
- * @property {{ get(dataId: object): { resource: import('../../webgpu/types.js').GpuBuffer } }} tensorMap
- * @property {(shape: number[], dtype: 'float32') => TensorInfo} makeTensorInfo
- * @property {(dataId: object) => void} uploadToGPU
- * @property {() => void} ensureCommandEncoderReady
- * @property {() => void} endComputePassEncoder
- * @property {() => void} submitQueue
- * @typedef {Backend & WebgpuParts} WebgpuBackend
- */
-
-/**
  * @returns {Engine}
  * @throws {Error} if TensorFlow.js was not imported
  */
@@ -89,10 +77,7 @@ export function isWebgl(backend) {
   return backend !== undefined && 'gpgpu' in backend && 'texData' in backend;
 }
 
-/**
- * @param {Backend | undefined} backend
- * @returns {backend is WebgpuBackend}
- */
+/** @param {Backend | undefined} backend */
 export function isWebgpu(backend) {
   return backend !== undefined && 'device' in backend && 'tensorMap' in backend;
 }

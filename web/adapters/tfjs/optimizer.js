@@ -66,8 +66,6 @@ withClip.remove = function remove(optimizer) {
 
 /** The steps of one optimizer. */
 class Steps {
-  /** What went wrong with a norm that came later. @type {{ error: unknown } | null} */
-  #fault = null;
   #optimizer;
   #apply;
   #settings;
@@ -85,12 +83,11 @@ class Steps {
 
   /** @param {unknown} gradients */
   apply(gradients) {
-    this.#throwFault();
     const engine = theEngine();
     const given = collectTensors(engine, gradients);
     const { tensors, norm } = engine.tidy(() => clip(engine, given, this.#settings));
     try {
-      this.#tell(norm);
+      this.#settings.onNorm?.(norm);
       if (tensors.length > 0 && tensors.every((tensor) => tensor === null)) return;
       const clipped = new Map(given.map(({ tensor }, i) => [tensor, tensors[i]]));
       this.#apply.call(this.#optimizer, replaceTensors(gradients, clipped));
@@ -98,20 +95,6 @@ class Steps {
       const users = new Set(given.map(({ tensor }) => tensor));
       for (const tensor of tensors) if (tensor !== null && !users.has(tensor)) tensor.dispose();
     }
-  }
-
-  /** @param {number | Promise<number>} norm */
-  #tell(norm) {
-    const { onNorm } = this.#settings;
-    const tell = (/** @type {number} */ known) => onNorm?.(known);
-    if (typeof norm === 'number') tell(norm);
-    else norm.then(tell).catch((error) => (this.#fault ??= { error }));
-  }
-
-  #throwFault() {
-    const fault = this.#fault;
-    this.#fault = null;
-    if (fault !== null) throw fault.error;
   }
 }
 

@@ -21,7 +21,7 @@ import { describe } from '../../words/errors.js';
  * @property {number} [maxNorm]   a number >= 0 or Infinity; this, monitor or maxValue
  * @property {Monitor} [monitor]  a GradMonitor, that says at each step what to clip to
  * @property {number} [maxValue]  a number >= 0 or Infinity, that every element is clamped to
- * @property {(norm: number) => void} [onNorm]  gets the norm before clipping of each step; where it is computed on a GPU, later
+ * @property {(norm: number) => void} [onNorm]  gets the norm before clipping of each step
  * @typedef {TfClipOptions & OwnClipOptions} WithClipOptions
  */
 
