@@ -1,9 +1,13 @@
 // tests/tfjs.test.js: `gradnorm/tfjs` in Node.js, on the back ends cpu and wasm.
 import assert from 'node:assert/strict';
+import { build } from 'esbuild';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { brotliCompressSync } from 'node:zlib';
 import { gradNorm as normOfArrays } from 'gradnorm';
 import { clipGradNorm, gradNorm, gradReport, withClip } from 'gradnorm/tfjs';
+import { ROOT } from './support.js';
 import { describeLaws } from './tfjs-laws.js';
 import { loadTf } from './tfjs.js';
 
@@ -87,3 +91,26 @@ for (const backend of ['cpu', 'wasm']) {
     tf.dispose([images, digits, weights]);
   });
 }
+
+test('the entry without the core is at most 3,600 bytes, minified and with Brotli', async (t) => {
+  const { outputFiles } = await build({
+    entryPoints: [join(ROOT, 'dist', 'adapters', 'tfjs.js')],
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    write: false,
+    plugins: [
+      {
+        name: 'core',
+        setup({ onResolve }) {
+          // What is outside of the folder is there with the plain entry.
+          onResolve({ filter: /^\.\.\/(\.\.\/)?[a-z]/ }, ({ path }) => ({ path, external: true }));
+        },
+      },
+    ],
+  });
+  const code = outputFiles[0].contents;
+  const bytes = brotliCompressSync(code).length;
+  t.diagnostic(`gradnorm/tfjs: ${code.length} bytes minified, ${bytes} bytes with Brotli`);
+  assert.ok(bytes > 500 && bytes <= 3600, `${bytes} bytes`);
+});
