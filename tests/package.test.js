@@ -38,10 +38,10 @@ const MAX_WASM_BYTES = budget(24_000);
 const UNTYPED = /^(core\/source-url\.js|index\.js|slim\.js)$/;
 
 /** The entries that are not the default one. */
-const OTHER_ENTRIES = ['slim', 'webgpu', 'jax'];
+const OTHER_ENTRIES = ['slim', 'webgpu', 'jax', 'tfjs'];
 
 /** Of the adapters; nobody has to install one. */
-const PEERS = ['@jax-js/jax'];
+const PEERS = ['@jax-js/jax', '@tensorflow/tfjs-core'];
 
 /** Everything in the tarball: the modules of web/, their WebAssembly, the declarations, one bundle, and the papers. */
 const FILES = [

@@ -1,0 +1,97 @@
+// web/adapters/tfjs/arrays.js: tensors whose elements JavaScript can read where they lie, on the back ends cpu and wasm, or
+// after a copy, on any other. The core measures them there. Nothing of the user's is ever written: his tensors may share
+// their memory with his data.
+import { clipGradNorm } from '../../clip.js';
+import { backendOf, isWasm } from './engine.js';
+
+/**
+ * @typedef {import('./engine.js').Engine} Engine
+ * @typedef {import('./engine.js').TfTensor} TfTensor
+ * @typedef {import('./tensors.js').NamedTensor} NamedTensor
+ */
+
+/**
+ * What the verbs of gradnorm take: parameters, of which integers count too, and names may be alike.
+ * @param {Engine} engine
+ * @param {readonly NamedTensor[]} tensors
+ */
+export function parametersOf(engine, tensors) {
+  return tensors.map(({ name, tensor }) => ({ name: String(name), grad: elementsOf(engine, tensor) }));
+}
+
+/**
+ * As a Map, but names may be alike.
+ * @template T
+ * @param {readonly NamedTensor[]} tensors
+ * @param {(tensor: NamedTensor) => T} valueOf
+ */
+export function byName(tensors, valueOf) {
+  const pairs = tensors.map((named) => /** @type {[string | number, T]} */ ([named.name, valueOf(named)]));
+  return { size: pairs.length, entries: () => pairs[Symbol.iterator]() };
+}
+
+/**
+ * The same for tensors on webgpu, which cannot be read at once.
+ * @param {Engine} engine
+ * @param {readonly NamedTensor[]} tensors
+ */
+export async function readParameters(engine, tensors) {
+  const copies = await Promise.all(tensors.map(({ tensor }) => engine.read(tensor.dataId)));
+  return tensors.map(({ name }, i) => ({
+    name: String(name),
+    grad: /** @type {Float32Array} */ (copies[i]),
+  }));
+}
+
+/**
+ * Throws the error of the core, which names the first element that is not finite.
+ * @param {Engine} engine
+ * @param {readonly NamedTensor[]} tensors  whose norm is not finite
+ * @param {number} normType
+ */
+export function throwNonfinite(engine, tensors, normType) {
+  const floats = tensors.filter(({ tensor }) => tensor.dtype === 'float32');
+  clipGradNorm(
+    byName(floats, ({ tensor }) => elementsOf(engine, tensor)),
+    Infinity,
+    { normType, nonfinite: 'throw' },
+  );
+}
+
+/**
+ * New tensors of float32 whose elements were rewritten.
+ * @param {Engine} engine
+ * @param {readonly TfTensor[]} tensors
+ * @param {(copies: Float32Array[]) => void} rewrite
+ * @returns {TfTensor[]}
+ */
+export function rewriteCopies(engine, tensors, rewrite) {
+  const { backend } = engine;
+  if (!isWasm(backend)) {
+    const copies = tensors.map((tensor) => new Float32Array(elementsOf(engine, tensor)));
+    rewrite(copies);
+    return tensors.map(({ shape }, i) => engine.makeTensor(copies[i], shape, 'float32'));
+  }
+  // The heap may grow with each tensor, which detaches all views of it: first all tensors, then the views.
+  const made = tensors.map(({ shape }) =>
+    engine.makeTensorFromTensorInfo(backend.makeOutput(shape, 'float32'), backend),
+  );
+  const copies = made.map((tensor) => /** @type {Float32Array} */ (elementsOf(engine, tensor)));
+  for (let i = 0; i < copies.length; ++i) copies[i].set(elementsOf(engine, tensors[i]));
+  rewrite(copies);
+  return made;
+}
+
+/**
+ * The elements where they lie, or a copy of them; only for reading.
+ * @param {Engine} engine
+ * @param {TfTensor} tensor
+ * @returns {Float32Array | Int32Array | Uint8Array}
+ */
+function elementsOf(engine, { dataId, dtype, size }) {
+  const backend = backendOf(engine, { dataId, dtype, shape: [] });
+  if (!isWasm(backend)) return /** @type {Float32Array} */ (engine.readSync(dataId));
+  const Elements = dtype === 'float32' ? Float32Array : dtype === 'int32' ? Int32Array : Uint8Array;
+  const heap = /** @type {ArrayBuffer} */ (backend.wasm.HEAPU8.buffer);
+  return new Elements(heap, backend.dataIdMap.get(dataId).memoryOffset, size);
+}

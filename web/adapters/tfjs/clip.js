@@ -1,0 +1,181 @@
+// web/adapters/tfjs/clip.js: clipped tensors of tensors. Measures each group where it lies, and makes new tensors where something
+// changes. Not on webgpu, where a step would have to wait for its norm.
+import { clipCoefficient, clipGradsWithNorm, clipGradValue } from '../../clip.js';
+import { FLOAT_ROOM } from '../../core/room.js';
+import { gradNorm } from '../../norm.js';
+import { checkNotNegative } from '../../words/checks.js';
+import { rewriteCopies, throwNonfinite } from './arrays.js';
+import { backendOf, isWasm, isWebgl, isWebgpu } from './engine.js';
+import { measure } from './measure.js';
+
+/**
+ * @typedef {import('./engine.js').Engine} Engine
+ * @typedef {import('./engine.js').TfTensor} TfTensor
+ * @typedef {import('./tensors.js').NamedTensor} NamedTensor
+ * @typedef {import('./options.js').Settings} Settings
+ */
+
+/**
+ * What became of some tensors.
+ * @typedef {object} Clipped
+ * @property {(TfTensor | null)[]} tensors  in their order: new ones, those that were given where nothing changed, or null where
+ *   the step of the optimizer is to be left out
+ * @property {number} norm  before
+ */
+
+/** From so many elements on, the back end wasm multiplies faster than the core rewrites a copy. */
+const LARGE = 1 << 15;
+
+/**
+ * To be called in a tidy.
+ * @param {Engine} engine
+ * @param {readonly NamedTensor[]} tensors
+ * @param {Settings} settings
+ * @returns {Clipped}
+ * @throws {GradientError} under 'throw'
+ */
+export function clip(engine, tensors, settings) {
+  checkNotOnWebgpu(engine, tensors);
+  const { per, lossScale, normType } = settings;
+  const unscaled = lossScale === 1 ? tensors : divide(engine, tensors, lossScale);
+  const groups = per === 'tensor' ? unscaled.map((tensor) => [tensor]) : [unscaled];
+  const results = groups.map((group) => clipTogether(engine, group, settings));
+  return {
+    tensors: results.flatMap((result) => result.tensors),
+    norm: normOfNorms(
+      results.map(({ norm }) => norm),
+      normType,
+    ),
+  };
+}
+
+/**
+ * The norm of all is the norm of the norms.
+ * @param {readonly number[]} norms
+ * @param {number} normType
+ */
+function normOfNorms(norms, normType) {
+  return norms.length === 1 ? norms[0] : gradNorm(Float64Array.from(norms), normType);
+}
+
+/**
+ * @param {Engine} engine
+ * @param {readonly NamedTensor[]} tensors
+ */
+function checkNotOnWebgpu(engine, tensors) {
+  const backends = [engine.backend, ...tensors.map(({ tensor }) => backendOf(engine, tensor))];
+  if (!backends.some(isWebgpu)) return;
+  throw new TypeError(
+    'the back end of gradients is webgpu; expected cpu, wasm or webgl: on webgpu gradNorm and gradReport work, clipping does not',
+  );
+}
+
+/**
+ * @param {Engine} engine
+ * @param {readonly NamedTensor[]} group
+ * @param {Settings} settings
+ * @returns {Clipped}
+ */
+function clipTogether(engine, group, settings) {
+  const { maxNorm, monitor, maxValue, normType, eps, nonfinite, isNormTold } = settings;
+  const given = group.map(({ tensor }) => tensor);
+  const isNeeded = isNormTold || monitor !== null || maxNorm !== Infinity || nonfinite !== 'propagate';
+  const norm = isNeeded ? measure(engine, group, normType) : 0;
+  const limit = monitor === null ? maxNorm : thresholdOf(monitor, norm);
+  if (!Number.isFinite(norm) && nonfinite === 'throw') throwNonfinite(engine, group, normType);
+  if (monitor?.dryRun) return { tensors: given, norm };
+  if (!Number.isFinite(norm) && nonfinite !== 'propagate') {
+    const tensors = nonfinite === 'skip' ? given.map(() => null) : zerosLike(engine, given);
+    return { tensors, norm };
+  }
+  if (maxValue !== Infinity) return { tensors: clamp(engine, given, maxValue), norm };
+  const isClipped = !(norm <= limit) && limit !== Infinity;
+  return { tensors: isClipped ? scale(engine, given, { norm, limit, eps }) : given, norm };
+}
+
+/**
+ * What a monitor, whoever made it, says of a norm.
+ * @param {import('../../clip.js').Monitor} monitor
+ * @param {number} norm
+ */
+function thresholdOf(monitor, norm) {
+  const { threshold } = monitor.update(norm);
+  checkNotNegative('the threshold of monitor.update(norm)', threshold, 'or Infinity');
+  return threshold;
+}
+
+/**
+ * Large tensors are multiplied by the back end, with the bits of the core, as long as all numbers are normal.
+ * @param {Engine} engine
+ * @param {readonly TfTensor[]} tensors
+ * @param {{ norm: number, limit: number, eps: number }} norms
+ * @returns {TfTensor[]}
+ */
+function scale(engine, tensors, { norm, limit, eps }) {
+  const factor = Math.min(clipCoefficient(norm, limit, eps), (limit / norm) * (1 - FLOAT_ROOM));
+  const isNormal = factor >= 2 ** -100 && limit >= 2 ** -100;
+  const isMultiplied = (/** @type {TfTensor} */ tensor) => isNormal && multipliesFast(engine, tensor);
+  const rest = tensors.filter((tensor) => !isMultiplied(tensor));
+  const rewritten = rewriteCopies(engine, rest, (copies) => clipGradsWithNorm(copies, limit, norm, { eps }));
+  const multiplier = scalar(engine, roundedDown(factor));
+  return tensors.map((tensor) =>
+    isMultiplied(tensor)
+      ? engine.runKernel('Multiply', { a: tensor, b: multiplier })
+      : /** @type {TfTensor} */ (rewritten.shift()),
+  );
+}
+
+/**
+ * @param {Engine} engine
+ * @param {TfTensor} tensor
+ */
+function multipliesFast(engine, tensor) {
+  const { backend } = engine;
+  if (backendOf(engine, tensor) !== backend) return false;
+  return isWebgl(backend) || (isWasm(backend) && tensor.dtype === 'float32' && tensor.size >= LARGE);
+}
+
+/**
+ * @param {Engine} engine
+ * @param {readonly TfTensor[]} tensors
+ * @param {number} maxValue
+ */
+function clamp(engine, tensors, maxValue) {
+  return rewriteCopies(engine, tensors, (copies) => clipGradValue(copies, maxValue));
+}
+
+/**
+ * @param {Engine} engine
+ * @param {readonly TfTensor[]} tensors
+ */
+function zerosLike(engine, tensors) {
+  return tensors.map(({ shape, size }) => engine.makeTensor(new Float32Array(size), shape, 'float32'));
+}
+
+/**
+ * @param {Engine} engine
+ * @param {readonly NamedTensor[]} tensors
+ * @param {number} divisor
+ * @returns {NamedTensor[]}
+ */
+function divide(engine, tensors, divisor) {
+  const b = scalar(engine, divisor);
+  return tensors.map(({ name, tensor }) => ({ name, tensor: engine.runKernel('RealDiv', { a: tensor, b }) }));
+}
+
+/**
+ * @param {Engine} engine
+ * @param {number} value
+ */
+function scalar(engine, value) {
+  return engine.makeTensor(Float32Array.of(value), [], 'float32');
+}
+
+/**
+ * The largest float32 that is not above a factor, as the core rounds it, so that the norm stays below its limit.
+ * @param {number} factor
+ */
+function roundedDown(factor) {
+  const nearest = Math.fround(factor);
+  return nearest <= factor ? nearest : Math.fround(nearest * (1 - 2 ** -24));
+}
