@@ -236,6 +236,27 @@ describe('memory', () => {
     });
   });
 
+  test('where an engine starts no second core at once: an error that says where it does, and the next call works', () => {
+    const { Instance: Counting } = WebAssembly;
+    try {
+      WebAssembly.Instance = /** @type {any} */ (
+        class {
+          constructor() {
+            throw new RangeError('WebAssembly.Instance is disallowed on the main thread');
+          }
+        }
+      );
+      assert.throws(() => allocGradients(2 ** 21), {
+        name: 'Error',
+        message:
+          /^gradnorm: allocGradients: on the main thread .* Chrome before 115 .*; expected a worker, or arrays/,
+      });
+    } finally {
+      WebAssembly.Instance = Counting;
+    }
+    assert.equal(allocGradients(2 ** 21).length, 2 ** 21);
+  });
+
   test('is as many memories as 4 GiB each demand', () => {
     const huge = allocGradients({ a: 10 ** 9, b: 10 ** 9, c: 3 });
     assert.notEqual(huge.a.buffer, huge.b.buffer);

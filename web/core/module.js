@@ -197,7 +197,12 @@ export function makeResidentCore(memory) {
   try {
     return makeCore(module, memory, false);
   } catch (cause) {
-    throw refusal(module, cause);
+    // That init() helped the first one does not help here.
+    const isMainThread = /^RangeError/.test(String(cause));
+    if (!isMainThread) throw refusal(module, cause);
+    const where =
+      'on the main thread of a page Chrome before 115 starts no core for them; expected a worker, or arrays of your own';
+    throw new Error(`gradnorm: allocGradients: ${where}`, { cause });
   }
 }
 
