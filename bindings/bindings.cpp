@@ -1,92 +1,90 @@
 // bindings/bindings.cpp: the border between JavaScript and the core. Numbers only, no logic.
 //
-// JavaScript copies gradients into the staging area and calls a function of the core on what lies
-// there; see web/core/reduce.js, web/core/inspect.js and web/core/rewrite.js, the only callers. One reduction is
-// under way at a time.
+// The memory is JavaScript's: it puts gradients and tables there, from kHeapBase on, and passes
+// addresses. See web/core/memory.js, which alone calls what is bound here; web/core/layout.js has
+// the sizes that are asserted below.
 #include <emscripten/bind.h>
 
 #include <cstddef>
 #include <cstdint>
 
+#include "../src/elements.hpp"
 #include "../src/health.hpp"
 #include "../src/kernels.hpp"
 #include "../src/norm.hpp"
 #include "../src/partial.hpp"
-#include "../src/tensor.hpp"
+#include "../src/segments.hpp"
+
+// Where the module's own data and its stack end.
+extern "C" unsigned char __heap_base;
 
 namespace {
 
+using gradnorm::Health;
+using gradnorm::HealthState;
+using gradnorm::Norm;
+using gradnorm::Partial;
+using gradnorm::PartialState;
+using gradnorm::Row;
+using gradnorm::Segment;
+
 // Counts up when a function or constant below changes, so that a stale module is refused.
-constexpr uint32_t kInterfaceVersion = 2;
+constexpr uint32_t kInterfaceVersion = 3;
 
-// Leaves room in a second-level cache of 1 MiB. Long copies are faster than many: in pieces of 256
-// KiB the norm of 64 MB takes a tenth longer.
-constexpr uint32_t kStagingBytes = 768 * 1024;
-constexpr uint32_t kMaxSegments = 4096;
+// What JavaScript writes and reads, word by word.
+static_assert(sizeof(Segment) == 4 * sizeof(uint32_t));
+static_assert(offsetof(Segment, address) == 0 && offsetof(Segment, length) == 4);
+static_assert(offsetof(Segment, dtype) == 8 && offsetof(Segment, group) == 12);
+static_assert(sizeof(PartialState) == 9 * 8 && PartialState::kDigits == 5);
+static_assert(offsetof(PartialState, totals) == 0 && offsetof(PartialState, top) == 5 * 8);
+static_assert(offsetof(PartialState, elements) == 6 * 8 &&
+              offsetof(PartialState, largest) == 7 * 8);
+static_assert(offsetof(PartialState, flags) == 8 * 8);
+static_assert(sizeof(HealthState) == 13 * 8 && offsetof(HealthState, magnitudes) == 0);
+static_assert(offsetof(HealthState, zeros) == 9 * 8 && offsetof(HealthState, nans) == 10 * 8);
+static_assert(offsetof(HealthState, infinities) == 11 * 8 &&
+              offsetof(HealthState, first_nonfinite) == 12 * 8);
+static_assert(sizeof(Partial) == sizeof(PartialState) && sizeof(Health) == sizeof(HealthState));
+static_assert(sizeof(Row) == 10 * 8);
+static_assert(offsetof(Row, norm) == 0 && offsetof(Row, mantissa) == 1 * 8);
+static_assert(offsetof(Row, exponent) == 2 * 8 && offsetof(Row, elements) == 3 * 8);
+static_assert(offsetof(Row, largest) == 4 * 8 && offsetof(Row, mean) == 5 * 8);
+static_assert(offsetof(Row, zeros) == 6 * 8 && offsetof(Row, nans) == 7 * 8);
+static_assert(offsetof(Row, infinities) == 8 * 8 && offsetof(Row, first_nonfinite) == 9 * 8);
 
-// A run of elements in the staging area: a whole tensor, or a piece cut at a multiple of the block.
-struct Segment {
-  uint32_t byte_offset;
-  uint32_t length;
-  uint32_t dtype;
-};
-
-alignas(64) unsigned char staging[kStagingBytes];
-Segment segments[kMaxSegments];
-
-gradnorm::Norm norm(2);
-gradnorm::Partial partial;
-gradnorm::Health health;
-gradnorm::Partial tensor_partial;
-gradnorm::Health tensor_health;
-
-gradnorm::PartialState state;
-gradnorm::Summary summary;
-
-gradnorm::Dtype dtype_of(uint32_t code) { return static_cast<gradnorm::Dtype>(code); }
-
-// A new reduction.
-void begin(double norm_type) {
-  norm = gradnorm::Norm(norm_type);
-  partial = tensor_partial = gradnorm::Partial();
-  health = tensor_health = gradnorm::Health();
+// What lies at an address; nothing at 0.
+template <class T>
+T* at(uint32_t address) {
+  return reinterpret_cast<T*>(static_cast<std::uintptr_t>(address));
 }
 
-// Adds the segments.
-void accumulate(uint32_t segment_count) {
-  for (uint32_t i = 0; i < segment_count; ++i) {
-    const Segment& segment = segments[i];
-    gradnorm::reduce(norm, dtype_of(segment.dtype), staging + segment.byte_offset, segment.length,
-                     partial, nullptr);
-  }
+void clear(uint32_t partials, uint32_t healths, uint32_t count) {
+  gradnorm::clear(at<Partial>(partials), at<Health>(healths), count);
 }
 
-// Adds what `state` holds; writes there what the reduction has come to.
-void merge() { partial.merge(gradnorm::Partial::of(state)); }
-void save() { state = partial.state(); }
-
-double finish() { return norm.finish(partial); }
-
-// Adds the elements in the staging area, the next of a tensor. At its end summarise_tensor() writes
-// `summary` and goes on to the next tensor; summarise() writes that of all of them.
-void inspect(uint32_t dtype, uint32_t count) {
-  gradnorm::reduce(norm, dtype_of(dtype), staging, count, tensor_partial, &tensor_health);
-}
-void summarise_tensor() {
-  summary = gradnorm::summarise(norm, tensor_partial, tensor_health);
-  partial.merge(tensor_partial);
-  health.merge(tensor_health);
-  tensor_partial = gradnorm::Partial();
-  tensor_health = gradnorm::Health();
-}
-void summarise() { summary = gradnorm::summarise(norm, partial, health); }
-
-// Rewrites the elements in the staging area.
-void rewrite(uint32_t dtype, uint32_t count, double factor, double limit) {
-  gradnorm::rewrite(dtype_of(dtype), staging, count, factor, limit);
+void reduce(double norm_type, uint32_t segments, uint32_t count, uint32_t partials,
+            uint32_t healths) {
+  gradnorm::reduce(Norm(norm_type), 0, at<Segment>(segments), count, at<Partial>(partials),
+                   at<Health>(healths));
 }
 
-uint32_t address_of(const void* memory) { return reinterpret_cast<uintptr_t>(memory); }
+void merge(uint32_t partials, uint32_t healths, uint32_t count, uint32_t partial, uint32_t health) {
+  gradnorm::merge(at<Partial>(partials), at<Health>(healths), count, *at<Partial>(partial),
+                  at<Health>(health));
+}
+
+double finish(double norm_type, uint32_t partial) {
+  return Norm(norm_type).finish(*at<Partial>(partial));
+}
+
+void report(double norm_type, uint32_t partials, uint32_t healths, uint32_t count, uint32_t rows) {
+  gradnorm::report(Norm(norm_type), at<Partial>(partials), at<Health>(healths), count,
+                   at<Row>(rows));
+}
+
+void rewrite(uint32_t segments, uint32_t count, uint32_t factors, double limit) {
+  gradnorm::rewrite(0, at<Segment>(segments), count, at<double>(factors), limit);
+}
 
 }  // namespace
 
@@ -106,19 +104,16 @@ void free(void*) {}
 EMSCRIPTEN_BINDINGS(gradnorm) {
   emscripten::constant("interfaceVersion", kInterfaceVersion);
   emscripten::constant("blockElements", static_cast<uint32_t>(gradnorm::kBlockElements));
-  emscripten::constant("stagingAddress", address_of(staging));
-  emscripten::constant("stagingBytes", kStagingBytes);
-  emscripten::constant("segmentTableAddress", address_of(segments));
-  emscripten::constant("maxSegments", kMaxSegments);
-  emscripten::constant("stateAddress", address_of(&state));
-  emscripten::constant("summaryAddress", address_of(&summary));
-  emscripten::function("begin", &begin);
-  emscripten::function("accumulate", &accumulate);
+  emscripten::constant("segmentBytes", static_cast<uint32_t>(sizeof(Segment)));
+  emscripten::constant("partialBytes", static_cast<uint32_t>(sizeof(Partial)));
+  emscripten::constant("healthBytes", static_cast<uint32_t>(sizeof(Health)));
+  emscripten::constant("rowBytes", static_cast<uint32_t>(sizeof(Row)));
+  emscripten::constant("heapBase",
+                       static_cast<uint32_t>(reinterpret_cast<std::uintptr_t>(&__heap_base)));
+  emscripten::function("clear", &clear);
+  emscripten::function("reduce", &reduce);
   emscripten::function("merge", &merge);
-  emscripten::function("save", &save);
   emscripten::function("finish", &finish);
-  emscripten::function("inspect", &inspect);
-  emscripten::function("summariseTensor", &summarise_tensor);
-  emscripten::function("summarise", &summarise);
+  emscripten::function("report", &report);
   emscripten::function("rewrite", &rewrite);
 }

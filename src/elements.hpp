@@ -35,6 +35,12 @@ enum class Dtype : uint32_t {
   kUint32,
 };
 
+// The size of an element.
+constexpr size_t bytes_of(Dtype dtype) {
+  constexpr size_t kBytes[] = {4, 8, 2, 2, 1, 1, 2, 2, 4, 4};
+  return kBytes[static_cast<uint32_t>(dtype)];
+}
+
 // Four elements as doubles: 0 and 1, 2 and 3.
 struct Doubles {
   F64x2 low;
@@ -138,7 +144,7 @@ inline void store(Doubles x, double* to) {
   store_vector(x.high, to + 2);
 }
 
-// Widens `count` elements, rounded up to a multiple of four: both sides have room for that.
+// Widens `count` elements, a multiple of four.
 template <class Element>
 inline void widen_all(const Element* x, size_t count, Widened<Element>* to) {
   for (size_t i = 0; i < count; i += 4) store(widen(x + i), to + i);

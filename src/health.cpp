@@ -26,28 +26,28 @@ void Health::inspect(const T* x, size_t count) {
 
 template <class T>
 void Health::inspect_block(const T* x, size_t count) {
-  const double before = elements_;
-  elements_ += static_cast<double>(count);
+  const double before = elements();
+  state_.magnitudes.note_elements(static_cast<double>(count));
   HealthLeaf<T> leaf;
   // One that starts with no finite number needs no sum to tell that it is not ordinary.
   const double sum = std::isfinite(x[0]) ? sum_block(x, count, leaf) : x[0];
   const bool is_ordinary = sum >= kSmallMagnitude && sum <= kLargeMagnitude;
   if (is_ordinary) {
-    magnitudes_.note_magnitude(largest_lane(leaf.largest));
-    magnitudes_.add({sum, 0});
+    state_.magnitudes.note_magnitude(largest_lane(leaf.largest));
+    state_.magnitudes.add({sum, 0});
     // Most whole blocks of most gradients have no zero, which the smallest magnitude tells at half
     // the cost; the padding of a last block counts as some.
     if (!leaf.has_zero()) return;
   }
   if (sum == 0) {
-    zeros_ += static_cast<double>(count);
+    state_.zeros += static_cast<double>(count);
     return;
   }
   using Integer = decltype(largest_bits(x, count));
   const size_t nonfinite = is_ordinary ? 0 : count_nonfinite(x, count, before);
   if (nonfinite == count) return;
   const size_t zeros = count - count_above(Integer{0}, x, count);
-  zeros_ += static_cast<double>(zeros);
+  state_.zeros += static_cast<double>(zeros);
   if (!is_ordinary && zeros + nonfinite < count) add_one_by_one(x, count);
 }
 
@@ -59,12 +59,12 @@ size_t Health::count_nonfinite(const T* x, size_t count, double before) {
   const size_t nonfinite = count_above(kInfinityBits - 1, x, count);
   if (nonfinite == 0) return 0;
   const size_t nans = count_above(kInfinityBits, x, count);
-  nans_ += static_cast<double>(nans);
-  infinities_ += static_cast<double>(nonfinite - nans);
-  if (first_nonfinite_ < 0) {
+  state_.nans += static_cast<double>(nans);
+  state_.infinities += static_cast<double>(nonfinite - nans);
+  if (state_.first_nonfinite < 0) {
     const T* first = x;
     while (std::isfinite(*first)) ++first;
-    first_nonfinite_ = before + static_cast<double>(first - x);
+    state_.first_nonfinite = before + static_cast<double>(first - x);
   }
   return nonfinite;
 }
@@ -82,7 +82,7 @@ void Health::add_one_by_one(const double* x, size_t count) {
   for (size_t i = 0; i < count; ++i) {
     const double magnitude = std::fabs(x[i]);
     if (!std::isfinite(magnitude)) continue;
-    magnitudes_.note_magnitude(magnitude);
+    state_.magnitudes.note_magnitude(magnitude);
     if (magnitude < kSmallMagnitude) {
       small += magnitude * 0x1p256;
     } else if (magnitude > kLargeMagnitude) {
@@ -91,23 +91,22 @@ void Health::add_one_by_one(const double* x, size_t count) {
       medium += magnitude;
     }
   }
-  if (small > 0) magnitudes_.add({small, -8});
-  if (medium > 0) magnitudes_.add({medium, 0});
-  if (large > 0) magnitudes_.add({large, 8});
+  if (small > 0) state_.magnitudes.add({small, -8});
+  if (medium > 0) state_.magnitudes.add({medium, 0});
+  if (large > 0) state_.magnitudes.add({large, 8});
 }
 
 void Health::merge(const Health& other) {
-  magnitudes_.merge(other.magnitudes_);
-  elements_ += other.elements_;
-  zeros_ += other.zeros_;
-  nans_ += other.nans_;
-  infinities_ += other.infinities_;
+  state_.magnitudes.merge(other.state_.magnitudes);
+  state_.zeros += other.state_.zeros;
+  state_.nans += other.state_.nans;
+  state_.infinities += other.state_.infinities;
 }
 
 double Health::mean() const {
-  const RoundedSum sum = magnitudes_.rounded();
+  const RoundedSum sum = state_.magnitudes.rounded();
   if (sum.mantissa == 0) return 0;
-  const double finite = elements_ - nans_ - infinities_;
+  const double finite = elements() - state_.nans - state_.infinities;
   return std::ldexp(sum.mantissa / finite, 32 * static_cast<int>(sum.digits) + sum.exponent);
 }
 

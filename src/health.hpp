@@ -8,6 +8,15 @@
 
 namespace gradnorm {
 
+// Everything a health knows, as words.
+struct HealthState {
+  Partial magnitudes;  // their sum, their number, and the largest
+  double zeros = 0;
+  double nans = 0;
+  double infinities = 0;
+  double first_nonfinite = -1;
+};
+
 class Health {
  public:
   // Adds the next count elements of a tensor. T is float or double.
@@ -18,15 +27,15 @@ class Health {
   void merge(const Health& other);
 
   // All counts are exact up to 2^53.
-  double elements() const { return elements_; }
-  double zeros() const { return zeros_; }
-  double nans() const { return nans_; }
-  double infinities() const { return infinities_; }
+  double elements() const { return state_.magnitudes.elements(); }
+  double zeros() const { return state_.zeros; }
+  double nans() const { return state_.nans; }
+  double infinities() const { return state_.infinities; }
   // Position of the first NaN or infinity; -1 if there is none.
-  double first_nonfinite() const { return first_nonfinite_; }
+  double first_nonfinite() const { return state_.first_nonfinite; }
   // Of the finite elements, 0 if there are none: the largest magnitude, and the mean magnitude
   // within 2^-22, whatever their order and size.
-  double largest() const { return magnitudes_.largest(); }
+  double largest() const { return state_.magnitudes.largest(); }
   double mean() const;
 
  private:
@@ -37,12 +46,7 @@ class Health {
   void add_one_by_one(const float* x, size_t count);
   void add_one_by_one(const double* x, size_t count);
 
-  Partial magnitudes_;
-  double elements_ = 0;
-  double zeros_ = 0;
-  double nans_ = 0;
-  double infinities_ = 0;
-  double first_nonfinite_ = -1;
+  HealthState state_;
 };
 
 }  // namespace gradnorm

@@ -39,14 +39,14 @@ template <size_t kCount, class T>
   }
 }
 
-// Widens a block of floats, of which no more than `count` can be read.
+// Widens a block of floats.
 [[gnu::noinline]] inline void widen_block(const float* x, size_t count, double* to) {
   const size_t whole = count & ~size_t{3};
   widen_all(x, whole, to);
   if (whole == count) return;
   alignas(16) float padded[16];
   pad_with_zeros(x + whole, count - whole, padded);
-  widen_all(padded, count - whole, to + whole);
+  widen_all(padded, 4, to + whole);
 }
 
 // Calls leaf(pointer) for every Leaf::kElements elements of x, the last of them padded with zeros,

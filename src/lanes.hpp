@@ -193,8 +193,8 @@ inline int32_t sum_of_lanes(I32x4 a) {
 inline I32x4 smaller_unsigned(I32x4 a, I32x4 b) { return {wasm_u32x4_min(a.v, b.v)}; }
 inline uint32_t smallest_lane_unsigned(I32x4 a) {
   const v128_t pairs = wasm_u32x4_min(a.v, wasm_i32x4_shuffle(a.v, a.v, 2, 3, 0, 1));
-  const uint32_t x = wasm_i32x4_extract_lane(pairs, 0);
-  const uint32_t y = wasm_i32x4_extract_lane(pairs, 1);
+  const auto x = static_cast<uint32_t>(wasm_i32x4_extract_lane(pairs, 0));
+  const auto y = static_cast<uint32_t>(wasm_i32x4_extract_lane(pairs, 1));
   return x < y ? x : y;
 }
 inline I32x4 larger(I32x4 a, I32x4 b) { return {wasm_i32x4_max(a.v, b.v)}; }

@@ -231,11 +231,10 @@ ScaledSum Norm::scaled_real_powers(const T* x, size_t count, double maximum) con
   return scale_by_real_power(sum, p_, log2_maximum);
 }
 
-double Norm::finish(const Partial& partial) const {
+double Norm::finish(const Partial& partial, RoundedSum sum) const {
   if (partial.nan()) return std::numeric_limits<double>::quiet_NaN();
   if (partial.infinity()) return std::numeric_limits<double>::infinity();
   if (kind_ == Kind::kMaximum || partial.elements() == 1) return partial.largest();
-  const RoundedSum sum = partial.rounded();
   if (sum.mantissa == 0) return 0;
   if (p_ < kCountingBelow) {
     const bool one_element =

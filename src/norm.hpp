@@ -30,7 +30,9 @@ class Norm {
   void reduce(const T* x, size_t count, Partial& partial) const;
 
   // The norm of everything that was added; +0 for nothing at all.
-  double finish(const Partial& partial) const;
+  double finish(const Partial& partial) const { return finish(partial, partial.rounded()); }
+  // The same, for those who have rounded the sum already.
+  double finish(const Partial& partial, RoundedSum sum) const;
 
  private:
   enum class Kind {

@@ -36,14 +36,14 @@ struct RoundedSum {
   int exponent;
 };
 
-// Everything a partial knows, for those who keep it elsewhere; see Partial for what it means.
+// Everything a partial knows, as words; see Partial for what it means.
 struct PartialState {
   static constexpr int kDigits = 5;
-  uint64_t totals[kDigits];
-  int64_t top;
-  double elements;
-  double largest;
-  uint64_t flags;  // 1: NaN, 2: infinity
+  uint64_t totals[kDigits] = {};  // totals[i] counts units of 2^(32 * (top - i))
+  int64_t top = INT64_MIN;
+  double elements = 0;
+  double largest = 0;
+  uint64_t flags = 0;  // 1: NaN, 2: infinity
 };
 
 class Partial {
@@ -52,40 +52,38 @@ class Partial {
   void add(ScaledSum sum);
   void merge(const Partial& other);
 
-  void note_elements(double elements) { elements_ += elements; }
-  void note_nan() { nan_ = true; }
-  void note_infinity() { infinity_ = true; }
+  void note_elements(double elements) { state_.elements += elements; }
+  void note_nan() { state_.flags |= 1; }
+  void note_infinity() { state_.flags |= 2; }
   void note_magnitude(double magnitude) {
-    if (largest_ < magnitude && magnitude <= std::numeric_limits<double>::max()) {
-      largest_ = magnitude;
+    if (state_.largest < magnitude && magnitude <= std::numeric_limits<double>::max()) {
+      state_.largest = magnitude;
     }
   }
 
-  // The state as plain words, and back. It means the same on every machine of the same byte order.
-  PartialState state() const;
-  static Partial of(const PartialState& state);
+  // The words, which mean the same on every machine of the same byte order. A partial is its words
+  // and nothing else, so it may lie in memory that others read and write.
+  const PartialState& state() const { return state_; }
+  static Partial of(const PartialState& state) {
+    Partial partial;
+    partial.state_ = state;
+    return partial;
+  }
 
   RoundedSum rounded() const;
   // Elements seen, zeros and non-finite ones included; exact up to 2^53.
-  double elements() const { return elements_; }
-  bool nan() const { return nan_; }
-  bool infinity() const { return infinity_; }
+  double elements() const { return state_.elements; }
+  bool nan() const { return (state_.flags & 1) != 0; }
+  bool infinity() const { return (state_.flags & 2) != 0; }
   // The largest finite magnitude that was noted. Kernels that do not look for the maximum note
   // none.
-  double largest() const { return largest_; }
+  double largest() const { return state_.largest; }
 
  private:
   static constexpr int kDigits = PartialState::kDigits;
   void raise_to(int64_t top);
 
-  // total_[i] counts units of 2^(32 * (top_ - i)). The two behind the window take what is dropped,
-  // so that adding need not ask; nothing reads them.
-  uint64_t total_[kDigits + 2] = {};
-  int64_t top_ = INT64_MIN;
-  double elements_ = 0;
-  double largest_ = 0;
-  bool nan_ = false;
-  bool infinity_ = false;
+  PartialState state_;
 };
 
 }  // namespace gradnorm

@@ -1,5 +1,5 @@
 // src/tensor.hpp: elements of any type to a norm's partial and to a tensor's health, and the
-// rewriting of elements in place. The top of the core: what bindings/ calls.
+// rewriting of elements in place.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +11,7 @@
 
 namespace gradnorm {
 
-// In both functions the memory at x has room for a multiple of four elements; those behind the
-// last are read, and rewritten, but mean nothing.
+// In both functions nothing beyond the elements is read or written.
 
 // Adds elements to the partial and, where there is one, to the health. Pieces of one tensor must be
 // cut at multiples of kBlockElements.
@@ -22,21 +21,5 @@ void reduce(const Norm& norm, Dtype dtype, const void* x, size_t count, Partial&
 // x = min(max(factor * x, -limit), limit) in place; computed in double, then rounded to the nearest
 // value of the type, ties to even. NaN stays NaN; integers stay as they are.
 void rewrite(Dtype dtype, void* x, size_t count, double factor, double limit);
-
-// One row of a report. The sum of the p-th powers, mantissa * 2^exponent, may be beyond the
-// doubles.
-struct Summary {
-  double norm;
-  double mantissa;
-  double exponent;
-  double elements;
-  double largest;
-  double mean;
-  double zeros;
-  double nans;
-  double infinities;
-  double first_nonfinite;
-};
-Summary summarise(const Norm& norm, const Partial& partial, const Health& health);
 
 }  // namespace gradnorm

@@ -9,39 +9,54 @@ import { ROOT } from './support.js';
 
 /** The JavaScript, from the ground up: a new file is given its place here first. */
 const WEB_FLOORS = [
+  ['web/words/typed-array.js', 'web/words/text.js', 'web/monitor/averages.js', 'web/monitor/history.js'],
+  ['web/words/errors.js'],
+  ['web/words/checks.js'],
+  ['web/monitor/options.js'],
+  ['web/monitor.js'],
   [
-    'web/words/typed-array.js',
-    'web/words/text.js',
     'web/core/dtypes.js',
+    'web/core/layout.js',
     'web/core/partial.js',
     'web/core/room.js',
+    'web/core/url.js',
+    'web/core/embind.js',
   ],
-  ['web/words/errors.js'],
-  ['web/words/checks.js', 'web/monitor.js', 'web/core/url.js', 'web/core/embind.js'],
-  ['web/core/module.js', 'web/door/collect.js'],
-  ['web/core/source-inline.js', 'web/core/source-url.js'],
-  ['web/core/staging.js', 'web/door/aliases.js'],
-  ['web/core/reduce.js', 'web/core/inspect.js', 'web/core/rewrite.js'],
-  ['web/norm.js', 'web/clip.js', 'web/report.js', 'web/accumulator.js'],
-  ['web/api.js'],
+  ['web/core/traits.js', 'web/core/memory.js'],
+  ['web/core/module.js', 'web/core/staging.js'],
+  ['web/core/source-inline.js', 'web/core/source-url.js', 'web/core/homes.js'],
+  ['web/core/pack.js'],
+  ['web/core/resident.js', 'web/core/reduce.js', 'web/core/inspect.js', 'web/core/rewrite.js'],
+  ['web/door/collect.js', 'web/door/clip-options.js'],
+  ['web/door/aliases.js', 'web/door/template.js'],
+  ['web/norm.js', 'web/clip.js', 'web/report.js', 'web/accumulator.js', 'web/alloc.js'],
+  ['web/api.js', 'web/home.js'],
   ['web/index.js', 'web/slim.js'],
-  // The GPU path meets the CPU path in the verbs, and shares only pure files with it.
-  ['web/webgpu/constants.js', 'web/webgpu/types.js', 'web/webgpu/faults.js'],
-  ['web/webgpu/wgsl.js', 'web/webgpu/jobs.js', 'web/webgpu/totals.js'],
-  ['web/webgpu/reduce-shader.js', 'web/webgpu/merge-shader.js', 'web/webgpu/tensors.js'],
-  [
-    'web/webgpu/clip-shaders.js',
-    'web/webgpu/health-shader.js',
-    'web/webgpu/powers.js',
-    'web/webgpu/summaries.js',
-  ],
+  // The command.
+  ['web/cli/words.js', 'web/cli/element-types.js', 'web/cli/progress.js', 'web/cli/watch.js'],
+  ['web/cli/file.js', 'web/cli/inspection.js', 'web/cli/options.js'],
+  ['web/cli/tensor.js', 'web/cli/zip.js', 'web/cli/print.js'],
+  ['web/cli/safetensors.js', 'web/cli/npy.js', 'web/cli/zip-entry.js', 'web/cli/inspect.js'],
+  ['web/cli/npz.js', 'web/cli/work.js'],
+  ['web/cli/formats.js', 'web/cli/worker.js', 'web/cli/threads.js'],
+  ['web/cli/measure.js'],
+  ['web/cli/gradnorm.js'],
+  // The GPU path meets the CPU path in the verbs, the words of partials and the door.
+  ['web/webgpu/constants.js', 'web/webgpu/layouts.js', 'web/webgpu/types.js', 'web/webgpu/faults.js'],
+  ['web/webgpu/jobs.js', 'web/webgpu/totals.js'],
+  ['web/webgpu/shaders/wgsl.js', 'web/webgpu/tensors.js'],
+  ['web/webgpu/shaders/sums.js', 'web/webgpu/shaders/merge.js'],
+  ['web/webgpu/shaders/reduce.js', 'web/webgpu/shaders/decide.js', 'web/webgpu/shaders/rewrite.js'],
+  ['web/webgpu/shaders/health.js', 'web/webgpu/powers.js', 'web/webgpu/summaries.js'],
   ['web/webgpu/context.js', 'web/webgpu/arguments.js'],
-  ['web/webgpu/failures.js', 'web/webgpu/gather.js', 'web/webgpu/ring.js'],
-  ['web/webgpu/read-back.js', 'web/webgpu/work.js'],
-  ['web/webgpu/plan.js', 'web/webgpu/upload.js'],
+  ['web/webgpu/kernels.js', 'web/webgpu/failures.js', 'web/webgpu/gather.js', 'web/webgpu/read-back.js'],
+  ['web/webgpu/ring.js', 'web/webgpu/work.js'],
+  ['web/webgpu/steps.js'],
+  ['web/webgpu/step.js'],
+  ['web/webgpu/plan.js'],
   ['web/webgpu/gpu-grad-norm.js'],
   ['web/webgpu/index.js'],
-  // Tensors of frameworks.
+  // Tensors of TensorFlow.js.
   ['web/adapters/tfjs/engine.js'],
   ['web/adapters/tfjs/tensors.js', 'web/adapters/tfjs/options.js'],
   ['web/adapters/tfjs/arrays.js'],
@@ -49,9 +64,18 @@ const WEB_FLOORS = [
   ['web/adapters/tfjs/clip.js'],
   ['web/adapters/tfjs/verbs.js', 'web/adapters/tfjs/optimizer.js'],
   ['web/adapters/tfjs.js'],
-  ['web/examples/tfjs.js'],
+  // Arrays of jax-js.
+  ['web/adapters/jax/tree.js', 'web/adapters/jax/options.js'],
+  ['web/adapters/jax/rows.js', 'web/adapters/jax/scale.js'],
+  ['web/adapters/jax/norm.js'],
+  ['web/adapters/jax/clip.js'],
+  ['web/adapters/jax.js'],
+  ['web/examples/gpu.js', 'web/examples/loop.js', 'web/examples/tfjs.js', 'web/examples/workers.js'],
   ['web/demo/char-rnn.js', 'web/demo/terminal.js'],
   ['web/demo/train.js', 'web/demo/shards.js'],
+  // What the page and `npm run bench` measure by.
+  ['web/demo/measure/data.js', 'web/demo/measure/statistics.js'],
+  ['web/demo/measure/loops.js', 'web/demo/measure/reference.js'],
   // The demo page, in a browser and its workers.
   ['web/demo/page/settings.js', 'web/demo/page/dom.js', 'web/demo/page/chart.js'],
   ['web/demo/page/training.js', 'web/demo/page/contenders.js'],
@@ -72,6 +96,7 @@ const CORE_FLOORS = [
   ['src/elementary.hpp', 'src/elements.hpp', 'src/partial.hpp'],
   ['src/kernels.hpp', 'src/norm.hpp', 'src/health.hpp'],
   ['src/tensor.hpp'],
+  ['src/segments.hpp'],
   [
     'src/lanes.cpp',
     'src/elementary.cpp',
@@ -79,6 +104,7 @@ const CORE_FLOORS = [
     'src/partial.cpp',
     'src/norm.cpp',
     'src/health.cpp',
+    'src/segments.cpp',
     'src/tensor.cpp',
   ],
   ['bindings/bindings.cpp'],
@@ -116,6 +142,12 @@ function importsOf(path) {
   return [...inCode, ...inTypes].map((specifier) =>
     specifier.startsWith('.') ? posix.join(posix.dirname(path), specifier) : specifier,
   );
+}
+
+/** @param {string} path */
+function isOnlyType(path) {
+  const { importedFiles } = ts.preProcessFile(read(path), true, true);
+  return (/** @type {string} */ specifier) => importedFiles.every(({ fileName }) => fileName !== specifier);
 }
 
 /**
@@ -171,10 +203,24 @@ describe('JavaScript', () => {
     }
   });
 
-  test('the library imports no package, not even of Node.js; only its demo and its examples import it by name', () => {
+  test('what ships and its demo take nothing from the tests or the tools', () => {
+    const outside = paths.flatMap((path) =>
+      importsOf(path)
+        .filter((imported) => /^(\.\.|tests|tools)\//.test(imported))
+        .map((imported) => `${path}: ${imported}`),
+    );
+    assert.deepEqual(outside, []);
+  });
+
+  test('the library imports no package, not even of Node.js, but for its command; only its demo and its examples import it by name', () => {
     for (const path of paths) {
       const others = importsOf(path).filter((imported) => !/^(web|build)\//.test(imported));
-      if (!/^web\/(demo|examples)\//.test(path)) assert.deepEqual(others, [], path);
+      // An adapter knows the types of its framework, which nobody else has to install; the command runs in Node.js.
+      const types = path === 'web/adapters/jax/tree.js' ? others.filter(isOnlyType(path)) : [];
+      assert.ok(types.every((name) => String(name) === '@jax-js/jax'));
+      const rest = others.filter((name) => !types.includes(name));
+      const allowed = path.startsWith('web/cli/') ? rest.filter((name) => name.startsWith('node:')) : [];
+      if (!/^web\/(demo|examples)\//.test(path)) assert.deepEqual(rest, allowed, path);
     }
     assert.ok(importsOf('web/demo/train.js').includes('gradnorm'));
     assert.deepEqual(importsOf('web/demo/char-rnn.js'), []);
@@ -190,15 +236,20 @@ describe('JavaScript', () => {
     assert.deepEqual(who, ['web/words/typed-array.js', 'web/core/staging.js', 'web/core/rewrite.js']);
   });
 
-  test('the GPU path knows of the CPU path its verbs and pure files', () => {
-    const pure = [
-      'words/checks',
-      'door/collect',
+  test('the GPU path knows of the CPU path its verbs, its door, and those who reduce and inspect', () => {
+    const known = [
+      'api',
       'core/dtypes',
-      'words/errors',
-      'core/room',
+      'core/inspect',
       'core/partial',
-      'words/typed-array',
+      'core/reduce',
+      'core/room',
+      'core/source-inline',
+      'door/clip-options',
+      'door/collect',
+      'report',
+      'words/checks',
+      'words/errors',
     ].map((name) => `web/${name}.js`);
     const gpu = paths.filter((path) => path.startsWith('web/webgpu/'));
     const outside = gpu.flatMap((path) =>
@@ -207,10 +258,23 @@ describe('JavaScript', () => {
         .importedFiles.map(({ fileName }) => posix.join(posix.dirname(path), fileName)),
     );
     const others = new Set(outside.filter((path) => !path.startsWith('web/webgpu/')));
-    assert.deepEqual([...others].sort(), [...pure, 'web/api.js', 'web/core/source-inline.js'].sort());
-    assert.ok(
-      pure.every((path) => importsOf(path).every((imported) => !/core.(module|reduce)/.test(imported))),
+    assert.deepEqual([...others].sort(), known);
+  });
+
+  test('what is no gradient is refused by the one check, whoever asks', () => {
+    const verbs = ['norm', 'clip', 'report', 'accumulator', 'monitor'].map((name) => `web/${name}.js`);
+    const askers = [...verbs, ...paths.filter((path) => /^web\/(monitor|words)\//.test(path))];
+    const who = [...askers, 'web/door/clip-options.js', 'web/core/module.js'].filter((path) =>
+      /\b(Type|Range)Error\b/.test(codeOf(path).replace(/@\w+.*/g, '')),
     );
+    // The loader's own is a cause inside the error that it throws.
+    assert.deepEqual(who.sort(), ['web/core/module.js', 'web/words/checks.js']);
+  });
+
+  test('the policies of clipping, and what it does if an option is left out, are written once', () => {
+    const library = paths.filter((path) => !/^web\/(demo|examples)\//.test(path));
+    const who = library.filter((path) => /'propagate', '|\beps\w* = [\d.]+e-/i.test(codeOf(path)));
+    assert.deepEqual(who, ['web/door/clip-options.js']);
   });
 
   test('the oracle knows nothing of the library', () => {
@@ -272,7 +336,8 @@ describe('a file opens by its own path and what it is for', () => {
       assert.ok(paths.length > 0);
       const without = paths.filter((path) => {
         const opening = `// ${path}: `;
-        return !read(path).startsWith(opening) || read(path).charAt(opening.length).trim() === '';
+        const text = read(path).replace(/^#!.*\n/, '');
+        return !text.startsWith(opening) || text.charAt(opening.length).trim() === '';
       });
       assert.deepEqual(without, []);
     });

@@ -1259,7 +1259,7 @@ describe('bad arguments', () => {
     const gradient = f32(3, 4);
     /** @type {[string, string, (options: any) => unknown][]} */
     const cases = [
-      ['clipGradNorm', 'normType, eps, nonfinite', (options) => clipGradNorm(gradient, 1, options)],
+      ['clipGradNorm', 'normType, eps, nonfinite, per', (options) => clipGradNorm(gradient, 1, options)],
       ['clipGradsWithNorm', 'eps', (options) => clipGradsWithNorm(gradient, 1, 5, options)],
     ];
     for (const [caller, names, verb] of cases) {
@@ -1612,5 +1612,104 @@ describe('with a GradMonitor in the place of maxNorm', () => {
     const message = 'maxNorm is an object; expected a number >= 0 or Infinity, or a GradMonitor';
     const clip = () => clipGradNorm(gradient, untyped({ threshold: 1, dryRun: false }));
     withoutWriting([gradient], () => assert.throws(clip, { name: 'TypeError', message }));
+  });
+});
+
+describe("clipGradNorm with per: 'tensor'", () => {
+  const make = () => ({
+    a: Float32Array.of(3, 4),
+    b: Float64Array.of(0.3, 0.4),
+    none: null,
+    c: new Float32Array(5000).fill(0.1),
+    d: { data: Uint16Array.of(0x4200, 0x4400), dtype: /** @type {const} */ ('float16') },
+  });
+  const NAMES = /** @type {const} */ (['a', 'b', 'c', 'd']);
+
+  test('scales each tensor as if it were alone, and returns the norm of all', () => {
+    for (const options of [{}, { eps: 0 }, { normType: 1 }, { normType: Infinity }, { normType: 2.5 }]) {
+      const [together, alone] = [make(), make()];
+      const norm = gradNorm(together, options.normType);
+      assert.equal(clipGradNorm(together, 1, { ...options, per: 'tensor' }), norm);
+      for (const name of NAMES) clipGradNorm(alone[name], 1, options);
+      assert.deepEqual(together, alone);
+    }
+  });
+
+  test('writes nothing where no norm is above the limit, and all zeros for the limit 0', () => {
+    const gradients = make();
+    clipGradNorm(gradients, 8, { per: 'tensor' });
+    assert.deepEqual(gradients, make());
+    clipGradNorm(gradients, 0, { per: 'tensor' });
+    assert.equal(gradNorm(gradients), 0);
+  });
+
+  test('what is listed twice is scaled once, and counts twice in the norm', () => {
+    const gradient = Float32Array.of(3, 4);
+    assert.equal(
+      clipGradNorm([gradient, gradient], 2.5, { per: 'tensor' }),
+      gradNorm([Float32Array.of(3, 4, 3, 4)]),
+    );
+    assert.deepEqual(
+      [...gradient].map((x) => Number(x.toFixed(5))),
+      [1.5, 2],
+    );
+  });
+
+  test('more tensors than the core has groups for', () => {
+    const many = Array.from({ length: 1000 }, (_, i) => Float32Array.of(i, 0, 0));
+    clipGradNorm(many, 10, { per: 'tensor', eps: 0 });
+    assert.ok(many.every(([x], i) => Math.abs(x - Math.min(i, 10)) < 1e-4));
+  });
+
+  test("a norm that is not finite concerns its own tensor: 'propagate', 'skip' and 'zero'", () => {
+    for (const [nonfinite, expected] of /** @type {const} */ ([
+      ['propagate', [NaN, NaN]],
+      ['skip', [NaN, 7]],
+      ['zero', [0, 0]],
+    ])) {
+      const gradients = { sick: Float32Array.of(NaN, 7), well: Float32Array.of(3, 4) };
+      assert.ok(Number.isNaN(clipGradNorm(gradients, 1, { per: 'tensor', nonfinite, eps: 0 })));
+      assert.deepEqual([...gradients.sick], expected);
+      assert.deepEqual(
+        [...gradients.well].map((x) => Number(x.toFixed(5))),
+        [0.6, 0.8],
+      );
+    }
+  });
+
+  test("'throw' names the tensor, and nothing is written", () => {
+    const gradients = { well: Float32Array.of(3, 4), sick: Float32Array.of(1, Infinity) };
+    assert.throws(() => clipGradNorm(gradients, 1, { per: 'tensor', nonfinite: 'throw' }), {
+      name: 'GradientError',
+      tensor: 'sick',
+      index: 1,
+      value: Infinity,
+    });
+    assert.deepEqual([...gradients.well], [3, 4]);
+    const beyond = { well: Float32Array.of(3), huge: new Float64Array(4).fill(Number.MAX_VALUE) };
+    assert.throws(() => clipGradNorm(beyond, 1, { per: 'tensor', nonfinite: 'throw' }), {
+      message: 'the norm of gradients.huge is Infinity, beyond the largest double; nothing was clipped',
+    });
+  });
+
+  test('a limit so small that elements round to subnormals is kept', () => {
+    const gradients = [new Float32Array(300).fill(1), Float32Array.of(2)];
+    clipGradNorm(gradients, 1e-43, { per: 'tensor' });
+    for (const gradient of gradients) assert.ok(gradNorm(gradient) <= 1e-43);
+  });
+
+  test('a monitor, whose limit is of the norm of all, and any other word are refused', () => {
+    const gradient = Float32Array.of(3, 4);
+    assert.throws(() => clipGradNorm(gradient, new GradMonitor(), { per: 'tensor' }), {
+      name: 'TypeError',
+      message: 'maxNorm is a GradMonitor; expected a number >= 0 or Infinity',
+    });
+    for (const per of ['layer', 'Tensor', 1, null, true])
+      assert.throws(() => clipGradNorm(gradient, 1, /** @type {any} */ ({ per })), {
+        name: 'TypeError',
+        message: /^per is .*; expected one of 'all', 'tensor'$/,
+      });
+    assert.deepEqual([...gradient], [3, 4]);
+    assert.equal(clipGradNorm(gradient, 1, { per: 'all' }), 5);
   });
 });

@@ -64,6 +64,7 @@ const MDN_NAMES = new Map([
   ['ArrayBufferView', 'TypedArray'],
   ['CallableFunction', 'Function'],
   ['Body', 'Response'],
+  ['ArrayLike', 'Array'],
   ['ReadonlyArray', 'Array'],
   ['ReadonlyMap', 'Map'],
   ['ReadonlySet', 'Set'],

@@ -7,7 +7,10 @@ import { describe, test } from 'node:test';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
+import { train } from '../web/examples/loop.js';
 import { clippedStep } from '../web/examples/tfjs.js';
+import { normsOf } from '../web/examples/workers.js';
+import { clipGradNorm, gradNorm } from 'gradnorm';
 import { ROOT } from './support.js';
 
 const require = createRequire(import.meta.url);
@@ -18,6 +21,66 @@ test('the README shows the step of TensorFlow.js as it is', () => {
   const step = code.slice(code.indexOf('function clippedStep'));
   assert.ok(step.length > 100 && code.split('\n').length <= 30);
   assert.ok(readFileSync(join(ROOT, 'README.md'), 'utf8').includes(`\`\`\`js\n${step}\`\`\``));
+});
+
+test('the README shows the step of gradient descent on the GPU as it is', () => {
+  const code = readFileSync(join(ROOT, 'web', 'examples', 'gpu.js'), 'utf8');
+  const step = code.slice(code.indexOf('const SGD')).replace(/^\/\*\* @type.*\n/m, '');
+  assert.ok(step.length > 100 && code.split('\n').length <= 30);
+  assert.ok(readFileSync(join(ROOT, 'README.md'), 'utf8').includes(`\`\`\`js\n${step}\`\`\``));
+});
+
+for (const name of ['loop', 'workers'])
+  test(`the README shows the program ${name}.js as it is, but for the words of its types`, () => {
+    const code = readFileSync(join(ROOT, 'web', 'examples', `${name}.js`), 'utf8');
+    assert.ok(code.split('\n').length <= 31);
+    const shown = withoutTypes(code.slice(code.indexOf('import')));
+    assert.ok(shown.length > 500);
+    assert.ok(readFileSync(join(ROOT, 'README.md'), 'utf8').includes(`\`\`\`js\n${shown}\`\`\``), shown);
+  });
+
+/** @param {string} code */
+function withoutTypes(code) {
+  return code
+    .replace(/^\/\*\* @type.*\n|^\/\*\*\n[^]*?\*\/\n|^\/\*\* @param.*\n/gm, '')
+    .replace(/\/\*\*[^]*?\*\/ \(([\w.]+)\)/g, '$1');
+}
+
+test('a loop of your own: gradients are clipped by the norms of the last ninety percent, sick steps left out', () => {
+  const weights = { w: Float32Array.of(3, -4), b: Float32Array.of(0) };
+  let step = 0;
+  // Of w^2 / 2 + b^2 / 2: gradients are the weights. One step explodes, one is sick.
+  const norms = train(
+    weights,
+    (gradients) => {
+      ++step;
+      const factor = step === 30 ? 1000 : 1;
+      for (const name of /** @type {const} */ (['w', 'b']))
+        gradients[name].set(weights[name].map((x) => (step === 35 ? NaN : factor * x)));
+      return 0;
+    },
+    60,
+  );
+  assert.equal(norms.length, 60);
+  assert.equal(norms[0], 5);
+  assert.ok(Number.isNaN(norms[34]));
+  assert.ok(norms[29] > 100 && norms[30] < 5, 'the step that exploded was clipped');
+  assert.ok(Math.hypot(...weights.w) < 0.05, `${weights.w}`);
+  assert.equal(weights.b[0], 0);
+});
+
+test('threads: the norm of all is that of one thread, and each clips its own by it', async () => {
+  const shards = [
+    { lengths: [5000, 3], value: 3 },
+    { lengths: [16], value: -4 },
+    { lengths: [], value: 1 },
+  ];
+  const all = shards.flatMap(({ lengths, value }) =>
+    lengths.map((length) => new Float32Array(length).fill(value)),
+  );
+  const { before, after } = await normsOf(shards);
+  assert.equal(before, gradNorm(all));
+  assert.equal(after, (clipGradNorm(all, 1), gradNorm(all)));
 });
 
 for (const backend of ['cpu', 'wasm']) {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 /** All memories made from here on, by modules or by hand; gradnorm is imported after this. */
-const memories = /** @type {WebAssembly.Memory[]} */ ([]);
+const memories = /** @type {Set<WebAssembly.Memory>} */ (new Set());
 const { Instance, Memory } = WebAssembly;
 WebAssembly.Instance = class extends Instance {
   /**
@@ -14,14 +14,14 @@ WebAssembly.Instance = class extends Instance {
   constructor(module, imports) {
     super(module, imports);
     const owned = [...Object.values(this.exports), ...Object.values(imports ?? {}).flatMap(Object.values)];
-    memories.push(...owned.filter((item) => item instanceof Memory));
+    for (const item of owned) if (item instanceof Memory) memories.add(item);
   }
 };
 WebAssembly.Memory = class extends Memory {
   /** @param {WebAssembly.MemoryDescriptor} descriptor */
   constructor(descriptor) {
     super(descriptor);
-    memories.push(this);
+    memories.add(this);
   }
 };
 const { clipGradNorm, clipGradValue, gradNorm, gradReport, NormAccumulator } = await import('gradnorm');
@@ -34,8 +34,9 @@ const BOUND_64 = 2 ** -48;
 
 /** @returns {number}  bytes of the one memory there is */
 function memoryBytes() {
-  assert.equal(memories.length, 1);
-  return memories[0].buffer.byteLength;
+  const [memory] = memories;
+  assert.equal(memories.size, 1);
+  return memory.buffer.byteLength;
 }
 
 /**
@@ -48,7 +49,7 @@ function assertWithin(norm, exact, bound) {
 }
 
 test('before the first call there is no memory at all', () => {
-  assert.equal(memories.length, 0);
+  assert.equal(memories.size, 0);
 });
 
 test('the memory is at most 2 MiB, and stays so for 512 MiB of gradients in one array and in a list', (t) => {
@@ -58,15 +59,15 @@ test('the memory is at most 2 MiB, and stays so for 512 MiB of gradients in one 
   t.diagnostic(`WebAssembly memory: ${bytes} bytes`);
 
   // 2^27 elements of 1/8: p = 1 gives 2^24, p = 2 gives sqrt(2^27 / 2^6) = 2^10.5.
-  const count = 2 ** 27;
-  const gradient = new Float32Array(count).fill(1 / 8);
+  const elements = 2 ** 27;
+  const gradient = new Float32Array(elements).fill(1 / 8);
   assertWithin(gradNorm(gradient, 1), 2 ** 24, BOUND_32);
   assertWithin(gradNorm(gradient), 2 ** 10.5, BOUND_32);
   assert.equal(gradNorm(gradient, Infinity), 1 / 8);
   assert.equal(memoryBytes(), bytes);
 
   // The same elements as a list of 1000 arrays of 134217 or 134218.
-  const cuts = Array.from({ length: 1001 }, (_, i) => Math.floor((i * count) / 1000));
+  const cuts = Array.from({ length: 1001 }, (_, i) => Math.floor((i * elements) / 1000));
   const parts = cuts.slice(1).map((end, i) => gradient.subarray(cuts[i], end));
   assertWithin(gradNorm(parts), 2 ** 10.5, BOUND_32);
   assert.equal(memoryBytes(), bytes);

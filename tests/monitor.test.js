@@ -673,127 +673,90 @@ describe('JSON', () => {
     assert.throws(() => GradMonitor.fromJSON(savedState(monitor)).update(NaN), /not finite in a row: 3,/);
   });
 
-  /** @type {[unknown, string][]} */
-  const FOREIGN = [
-    [null, 'state is null; expected an object'],
-    ['{}', 'state is "{}" (a string); expected an object'],
-    [[], 'state is an Array; expected an object'],
-    [{}, "gradnorm is undefined; expected 'monitor'"],
-  ];
-
-  for (const [state, message] of FOREIGN) {
-    test(`foreign: ${message}`, () => {
-      assert.throws(() => GradMonitor.fromJSON(state), {
-        name: 'TypeError',
-        message: `GradMonitor.fromJSON: ${message}`,
-      });
+  for (const [name, state] of /** @type {[string, unknown][]} */ ([
+    ['null', null],
+    ['a string', '{}'],
+    ['a list', []],
+    ['a number', 1],
+  ])) {
+    test(`${name} is no state: a TypeError that says so`, () => {
+      const message = /^GradMonitor\.fromJSON: state is .+; expected ./;
+      assert.throws(() => GradMonitor.fromJSON(state), { name: 'TypeError', message });
     });
   }
 
-  /** @type {[string, (state: any) => void, string][]} */
+  /**
+   * What is wrong, how it came about, and the field that the message must name; a number that is out of its range is a
+   * RangeError, everything else a TypeError.
+   * @type {[string, (state: any) => void, field: string, got?: number][]}
+   */
   const DAMAGED = [
-    ['another kind', (s) => (s.gradnorm = 'norm'), `gradnorm is "norm" (a string); expected 'monitor'`],
-    ['a later version', (s) => (s.version = 2), 'version is 2 (a number); expected 1'],
-    ['a mistyped version', (s) => (s.version = '1'), 'version is "1" (a string); expected 1'],
-    ['no options', (s) => delete s.options, 'options is undefined; expected an object'],
-    ['null options', (s) => (s.options = null), 'options is null; expected an object'],
-    [
-      'no method',
-      (s) => delete s.options.method,
-      "options.method is undefined; expected one of 'fixed', 'percentile', 'zscore'",
-    ],
-    [
-      'another method',
-      (s) => (s.options.method = 'zscore'),
-      "options.percentile is 10 (a number) with method 'zscore'; expected it only with method 'percentile'",
-    ],
-    [
-      'an unknown option',
-      (s) => (s.options.beta = 1),
-      'options.beta is unknown; expected one of method, maxNorm, percentile, history, alpha, zThreshold, ' +
-        'warmUp, maxNonfinite, dryRun',
-    ],
-    ['no alpha', (s) => delete s.options.alpha, 'options.alpha is undefined; expected a number > 0 and < 1'],
-    [
-      'no history bound',
-      (s) => delete s.options.history,
-      'options.history is undefined; expected an integer from 1 to 1000000',
-    ],
-    [
-      'an infinite alpha',
-      (s) => (s.options.alpha = 'Infinity'),
-      'options.alpha is Infinity (a number); expected a number > 0 and < 1',
-    ],
-    [
-      'a huge history bound',
-      (s) => (s.options.history = 1e12),
-      'options.history is 1000000000000 (a number); expected an integer from 1 to 1000000',
-    ],
-    ['no steps', (s) => delete s.steps, 'steps is undefined; expected an integer >= 0'],
-    ['half steps', (s) => (s.steps = 4.5), 'steps is 4.5 (a number); expected an integer >= 0'],
-    ['no mean', (s) => delete s.mean, 'mean is undefined; expected a finite number >= 0'],
-    [
-      'a NaN mean, which JSON makes null',
-      (s) => (s.mean = null),
-      'mean is null; expected a finite number >= 0',
-    ],
-    ['a NaN mean', (s) => (s.mean = NaN), 'mean is NaN (a number); expected a finite number >= 0'],
-    [
-      'an infinite mean',
-      (s) => (s.mean = Infinity),
-      'mean is Infinity (a number); expected a finite number >= 0',
-    ],
-    [
-      'a negative deviation',
-      (s) => (s.deviation = -1),
-      'deviation is -1 (a number); expected a finite number >= 0',
-    ],
-    [
-      'too many spikes',
-      (s) => (s.spikes = 6),
-      'spikes is 6 (a number); expected an integer from 0 to 5 (steps)',
-    ],
-    [
-      'no count of non-finite norms',
-      (s) => delete s.nonfinite,
-      'nonfinite is undefined; expected an integer >= 0',
-    ],
-    [
-      'too long a streak',
-      (s) => (s.consecutiveNonfinite = 3),
-      'consecutiveNonfinite is 3 (a number); expected an integer from 0 to 2 (nonfinite)',
-    ],
-    ['no history', (s) => delete s.history, 'history is undefined; expected an Array'],
-    [
-      'a history of another kind',
-      (s) => (s.history = { length: 3 }),
-      'history is an object; expected an Array',
-    ],
-    ['a history beyond its bound', (s) => s.history.push(1), 'history.length is 4 (a number); expected 3'],
-    ['a history too short', (s) => s.history.pop(), 'history.length is 2 (a number); expected 3'],
-    [
-      'a word in the history',
-      (s) => (s.history[1] = '2'),
-      'history[1] is "2" (a string); expected a finite number >= 0',
-    ],
-    [
-      'a negative norm in the history',
-      (s) => (s.history[2] = -2),
-      'history[2] is -2 (a number); expected a finite number >= 0',
-    ],
+    ['an empty object', (s) => Object.keys(s).forEach((name) => delete s[name]), 'gradnorm'],
+    ['another kind', (s) => (s.gradnorm = 'norm'), 'gradnorm'],
+    ['a later version', (s) => (s.version = 2), 'version', 2],
+    ['a mistyped version', (s) => (s.version = '1'), 'version'],
+    ['no options', (s) => delete s.options, 'options'],
+    ['null options', (s) => (s.options = null), 'options'],
+    ['no method', (s) => delete s.options.method, 'options.method'],
+    ['an unknown method', (s) => (s.options.method = 'zclip'), 'options.method'],
+    ['another method', (s) => (s.options.method = 'zscore'), 'options.percentile'],
+    ['an unknown option', (s) => (s.options.beta = 1), 'options.beta'],
+    ['no alpha', (s) => delete s.options.alpha, 'options.alpha'],
+    ['no history bound', (s) => delete s.options.history, 'options.history'],
+    ['an infinite alpha', (s) => (s.options.alpha = 'Infinity'), 'options.alpha', Infinity],
+    ['a huge history bound', (s) => (s.options.history = 1e12), 'options.history', 1e12],
+    ['no steps', (s) => delete s.steps, 'steps'],
+    ['half steps', (s) => (s.steps = 4.5), 'steps', 4.5],
+    ['more averaged than steps', (s) => (s.averaged = 6), 'averaged', 6],
+    ['no mean', (s) => delete s.mean, 'mean'],
+    ['a NaN mean, which JSON makes null', (s) => (s.mean = null), 'mean'],
+    ['a NaN mean', (s) => (s.mean = NaN), 'mean', NaN],
+    ['an infinite mean', (s) => (s.mean = Infinity), 'mean', Infinity],
+    ['a negative deviation', (s) => (s.deviation = -1), 'deviation', -1],
+    ['too many spikes', (s) => (s.spikes = 6), 'spikes', 6],
+    ['no count of non-finite norms', (s) => delete s.nonfinite, 'nonfinite'],
+    ['too long a streak', (s) => (s.consecutiveNonfinite = 3), 'consecutiveNonfinite', 3],
+    ['no history', (s) => delete s.history, 'history'],
+    ['a history of another kind', (s) => (s.history = { length: 3 }), 'history'],
+    ['a history beyond its bound', (s) => s.history.push(1), 'history.length', 4],
+    ['a history too short', (s) => s.history.pop(), 'history.length', 2],
+    ['a word in the history', (s) => (s.history[1] = '2'), 'history[1]'],
+    ['a hole in the history', (s) => delete s.history[1], 'history[1]'],
+    ['a negative norm in the history', (s) => (s.history[2] = -2), 'history[2]', -2],
   ];
 
-  for (const [what, damage, message] of DAMAGED) {
-    test(`${what}: ${message}`, () => {
+  for (const [what, damage, field, got] of DAMAGED) {
+    const name = got === undefined ? 'TypeError' : 'RangeError';
+    test(`a state with ${what}: a ${name} that names ${field}`, () => {
       const state = savedState(monitorAfter({ method: 'percentile', history: 3 }, [1, 2, 3, 4, 5, NaN, NaN]));
       GradMonitor.fromJSON(state);
       damage(state);
-      assert.throws(() => GradMonitor.fromJSON(state), {
-        name: / \(a number\);/.test(message) ? 'RangeError' : 'TypeError',
-        message: `GradMonitor.fromJSON: ${message}`,
-      });
+      const start = `GradMonitor.fromJSON: ${field} is ${got ?? ''}`;
+      assert.throws(
+        () => GradMonitor.fromJSON(state),
+        (/** @type {Error} */ error) =>
+          error.name === name && error.message.startsWith(start) && error.message.includes('; expected '),
+      );
     });
   }
+
+  test('the largest history comes back, and goes on', { timeout: 60_000 }, () => {
+    const norms = trainingNorms(9, 1e6);
+    const monitor = new GradMonitor({ method: 'percentile', history: 1e6, warmUp: 0 });
+    const last = norms.slice(-3);
+    const state = {
+      ...savedState(monitor),
+      steps: 1e6,
+      averaged: 1e6,
+      mean: 1,
+      deviation: 1,
+      history: norms,
+    };
+    const again = GradMonitor.fromJSON(state);
+    assert.deepEqual(savedState(again).history, norms);
+    assert.equal(again.update(2).threshold, percentileOf([...norms.slice(1), 2], 10));
+    assert.deepEqual(savedState(again).history.slice(-4), [...last, 2]);
+  });
 
   test('before the first norm there are no statistics, and other methods keep no history', () => {
     const fresh = savedState(new GradMonitor());

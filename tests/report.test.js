@@ -96,8 +96,8 @@ function normBound(list, p) {
  */
 function exactMean(arrays) {
   const { mantissa, exponent } = exactPowerSum(arrays, 1);
-  const count = arrays.reduce((total, { length }) => total + length, 0);
-  return { mantissa: (mantissa << 128n) / BigInt(Math.max(1, count)), exponent: exponent - 128 };
+  const elements = arrays.reduce((total, { length }) => total + length, 0);
+  return { mantissa: (mantissa << 128n) / BigInt(Math.max(1, elements)), exponent: exponent - 128 };
 }
 
 /**
@@ -336,28 +336,28 @@ describe('zeros and offenders, in float and double, in heaps of blocks', () => {
   /** Blocks that end in an ordinary element, in zeros or in offenders, of these and of a mixture. */
   const FILLINGS = [0, -0, NaN, Infinity, -Infinity, 1.5];
   for (const Type of [Float32Array, Float64Array]) {
-    test(`${Type.name}: counts, first offender, largest and norm, whatever the ends of a block are`, () => {
+    test(`${Type.name}: zeros, offenders, first of them, largest and norm, whatever the ends of a block are`, () => {
       for (const [k, most] of FILLINGS.entries()) {
         for (const other of FILLINGS) {
           const random = createRandom(k);
           const array = new Type(2 * BLOCK + 5).fill(most);
           for (const place of [0, BLOCK - 1, BLOCK, 2 * BLOCK + 4]) if (random() < 0.7) array[place] = other;
           for (let i = 1; i < BLOCK; ++i) if (random() < 0.1) array[i + BLOCK] = other;
-          const counts = { zeros: 0, nan: 0, inf: 0, max: 0, index: -1 };
+          const health = { zeros: 0, nan: 0, inf: 0, max: 0, index: -1 };
           array.forEach((x, i) => {
-            if (x === 0) counts.zeros += 1;
-            if (Number.isNaN(x)) counts.nan += 1;
-            if (Math.abs(x) === Infinity) counts.inf += 1;
-            if (Math.abs(x) < Infinity) counts.max = Math.max(counts.max, Math.abs(x));
-            if (!Number.isFinite(x) && counts.index < 0) counts.index = i;
+            if (x === 0) health.zeros += 1;
+            if (Number.isNaN(x)) health.nan += 1;
+            if (Math.abs(x) === Infinity) health.inf += 1;
+            if (Math.abs(x) < Infinity) health.max = Math.max(health.max, Math.abs(x));
+            if (!Number.isFinite(x) && health.index < 0) health.index = i;
           });
           const { zeros, nan, inf, max, firstNonfinite, norm } = gradReport(array);
           const index = firstNonfinite?.index ?? -1;
-          assert.deepEqual({ zeros, nan, inf, max, index }, counts, `${most} and ${other}`);
+          assert.deepEqual({ zeros, nan, inf, max, index }, health, `${most} and ${other}`);
           for (const p of [1, 2, 3, 4, 1.5, 2.7, Infinity]) {
             const actual = gradNorm(array, p);
-            if (counts.nan > 0) assertSame(actual, NaN, `p = ${p}`);
-            else if (counts.inf > 0) assertSame(actual, Infinity, `p = ${p}`);
+            if (health.nan > 0) assertSame(actual, NaN, `p = ${p}`);
+            else if (health.inf > 0) assertSame(actual, Infinity, `p = ${p}`);
             else assertAccurate(actual, [array], p, `p = ${p}`);
           }
           assertSame(norm, gradNorm(array), 'the norm of the report');
@@ -527,7 +527,7 @@ describe('elements that are not finite', () => {
         for (const value of [NaN, Infinity, -Infinity]) {
           const element = type.view(bufferOf(gradient), at * type.bytes, 1);
           assign(element, [value]);
-          // A later one does not matter, but counts.
+          // A later one does not matter, but health.
           const last = type.view(bufferOf(gradient), (length - 1) * type.bytes, 1);
           if (at < length - 1) assign(last, [NaN]);
           const report = gradReport({ good: f32(1), bad: gradient });

@@ -189,7 +189,7 @@ test('a module that web/core/embind.js cannot load fails the build, with what di
 
 test('without Emscripten and without apt-get: one message with the commands, exit code 1', () => {
   const folder = makeTemporaryFolder();
-  for (const name of ['tools', 'package.json', 'package-lock.json']) {
+  for (const name of ['tools', 'web', 'package.json', 'package-lock.json']) {
     cpSync(join(ROOT, name), join(folder, name), { recursive: true });
   }
   installPackages(folder);

@@ -23,7 +23,8 @@ export function runNode(args, { cwd = ROOT, input = '' } = {}) {
     child.stdout.setEncoding('utf8').on('data', (text) => (stdout += text));
     child.stderr.setEncoding('utf8').on('data', (text) => (stderr += text));
     child.on('error', reject).on('close', (status) => resolve({ status, stdout, stderr }));
-    child.stdin.end(input);
+    // A child that has ended already reads nothing.
+    child.stdin.on('error', () => {}).end(input);
   });
 }
 

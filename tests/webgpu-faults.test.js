@@ -4,7 +4,15 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { GradientError, gradNorm, gradReport } from 'gradnorm';
 import { GpuGradNorm } from 'gradnorm/webgpu';
-import { bufferOf, bytesOf, closeGpu, openGpu, requestDevice, USAGE } from './webgpu-device.js';
+import {
+  bufferOf,
+  bytesOf,
+  closeGpu,
+  isTooMuchForDeno,
+  openGpu,
+  requestDevice,
+  USAGE,
+} from './webgpu-device.js';
 
 /** @typedef {import('gradnorm/webgpu').GpuPlan} GpuPlan */
 
@@ -243,6 +251,7 @@ describe('a fault that nobody claims', () => {
 
   test('in the caller’s encoder: WebGPU tells the caller’s submit, and nothing else is told', () =>
     withConsole(async (told, all) => {
+      if (isTooMuchForDeno('a destroyed buffer in the caller’s encoder')) return;
       const b = tensorOf(1, 2);
       const plan = gpu.plan({ a: tensorOf(3, 4), b });
       b.buffer.destroy();
@@ -251,7 +260,7 @@ describe('a fault that nobody claims', () => {
       plan.clipGradValue(1, { encoder });
       device.pushErrorScope('validation');
       device.queue.submit([encoder.finish()]);
-      assertMatches((await device.popErrorScope())?.message ?? '', /destroyed/);
+      assertMatches((await device.popErrorScope())?.message ?? '', /destroyed|invalid/);
       await all(0);
       assert.deepEqual(told, []);
       plan.destroy();
@@ -337,26 +346,24 @@ describe('what was passed is what is measured', () => {
   for (const p of [2, 0.3, Infinity, 1000]) {
     test(`p = ${p}: arrays and buffers that change right after the call`, async () => {
       const expected = gradNorm([Float32Array.of(3, 4), Float64Array.of(5, 6)], p);
-      for (const upload of [false, true]) {
-        const array = Float32Array.of(3, 4);
-        const other = Float64Array.of(5, 6);
-        const alone = gpu.gradNorm([array, other], p, { upload });
-        array.fill(0);
-        other.fill(0);
-        assert.equal(await alone, expected, `upload ${upload}`);
-        const tensor = tensorOf(3, 4);
-        const rest = Float64Array.of(5, 6);
-        const mixed = gpu.gradNorm({ tensor, rest }, p, { upload });
-        rest.fill(NaN);
-        device.queue.writeBuffer(tensor.buffer, 0, new Float32Array(2));
-        tensor.buffer.destroy();
-        assert.equal(await mixed, expected, `mixed, upload ${upload}`);
-        const detached = Float32Array.of(3, 4);
-        const transferred = gpu.gradNorm(detached, p, { upload });
-        structuredClone(detached, { transfer: [detached.buffer] });
-        assert.equal(detached.length, 0);
-        assert.equal(await transferred, gradNorm(Float32Array.of(3, 4), p), `detached, upload ${upload}`);
-      }
+      const array = Float32Array.of(3, 4);
+      const other = Float64Array.of(5, 6);
+      const alone = gpu.gradNorm([array, other], p);
+      array.fill(0);
+      other.fill(0);
+      assert.equal(await alone, expected);
+      const tensor = tensorOf(3, 4);
+      const rest = Float64Array.of(5, 6);
+      const mixed = gpu.gradNorm({ tensor, rest }, p);
+      rest.fill(NaN);
+      device.queue.writeBuffer(tensor.buffer, 0, new Float32Array(2));
+      tensor.buffer.destroy();
+      assert.equal(await mixed, expected, 'mixed');
+      const detached = Float32Array.of(3, 4);
+      const transferred = gpu.gradNorm(detached, p);
+      structuredClone(detached, { transfer: [detached.buffer] });
+      assert.equal(detached.length, 0);
+      assert.equal(await transferred, gradNorm(Float32Array.of(3, 4), p), 'detached');
     });
 
     test(`p = ${p}: a plan whose buffers are overwritten and destroyed right after the call`, async () => {
@@ -374,13 +381,6 @@ describe('what was passed is what is measured', () => {
       plan.destroy();
     });
   }
-
-  test('upload: an array longer than a buffer that is zeroed right after the call', async () => {
-    const array = new Float32Array(2 ** 21 + 4099).fill(0.5);
-    const norm = gpu.gradNorm(array, 1, { upload: true });
-    array.fill(0);
-    assert.equal(await norm, (2 ** 21 + 4099) / 2);
-  });
 });
 
 describe('a step in the caller’s encoder', () => {
@@ -430,7 +430,9 @@ describe('a step in the caller’s encoder', () => {
     pass.end();
     device.pushErrorScope('validation');
     device.queue.submit([encoder.finish()]);
-    assert.notEqual(await device.popErrorScope(), null);
+    const told = await device.popErrorScope();
+    // Firefox tells it when the step is added, to whoever does that, and not to finish().
+    assert.equal(told === null, /Firefox/.test(globalThis.navigator?.userAgent ?? ''));
     await assert.rejects(step.norm(), {
       message:
         'gradnorm: this step did not run; expected its encoder to be submitted before norm(), ' +
@@ -573,22 +575,35 @@ describe('the door', () => {
     await GpuGradNorm.create({ device, powerPreference: 'low-power' });
   });
 
-  test('a device of compatibility mode is refused with the limits that it lacks', async () => {
-    const limits = /** @type {Record<string, number>} */ ({
-      maxComputeInvocationsPerWorkgroup: 128,
-      maxComputeWorkgroupSizeX: 128,
-    });
-    const compatible = disguised(device, {
-      limits: new Proxy(device.limits, {
-        get: (target, name) => limits[/** @type {string} */ (name)] ?? Reflect.get(target, name, target),
-      }),
-    });
-    await assert.rejects(GpuGradNorm.create({ device: compatible }), {
+  test('a device of compatibility mode measures and clips; one with less is refused with the limits that it lacks', async () => {
+    const withInvocations = (/** @type {number} */ count) => {
+      const limits = /** @type {Record<string, number>} */ ({
+        maxComputeInvocationsPerWorkgroup: count,
+        maxComputeWorkgroupSizeX: count,
+        maxStorageBuffersPerShaderStage: 4,
+      });
+      return disguised(device, {
+        limits: new Proxy(device.limits, {
+          get: (target, name) => limits[/** @type {string} */ (name)] ?? Reflect.get(target, name, target),
+        }),
+        createShaderModule: (/** @type {GPUShaderModuleDescriptor} */ descriptor) => {
+          for (const [, size] of descriptor.code.matchAll(/@workgroup_size\((\d+)\)/g))
+            assert.ok(Number(size) <= count, `${size} invocations`);
+          return device.createShaderModule(descriptor);
+        },
+      });
+    };
+    const compatible = await GpuGradNorm.create({ device: withInvocations(128) });
+    const plan = compatible.plan([tensorOf(3, 4), tensorOf(12)]);
+    assert.equal(await plan.gradNorm(), 13);
+    await plan.clipGradNorm(1).norm();
+    assert.ok((await plan.gradNorm()) <= 1);
+    assert.equal((await plan.report()).zeros, 0);
+    await assert.rejects(GpuGradNorm.create({ device: withInvocations(64) }), {
       name: 'TypeError',
       message:
-        'device has maxComputeInvocationsPerWorkgroup 128, maxComputeWorkgroupSizeX 128; expected at least ' +
-        'maxComputeInvocationsPerWorkgroup 256, maxComputeWorkgroupSizeX 256, as every device has that is not of ' +
-        'compatibility mode',
+        'device has maxComputeInvocationsPerWorkgroup 64, maxComputeWorkgroupSizeX 64; expected at least ' +
+        'maxComputeInvocationsPerWorkgroup 128, maxComputeWorkgroupSizeX 128, as every device has',
     });
   });
 });
@@ -640,12 +655,14 @@ describe('other implementations', () => {
       plan.report({ normType: 0.1 }),
       plan.clipGradNorm(1).norm(),
       plan.clipGradNorm(1, { nonfinite: 'throw' }).norm(),
-      on.gradNorm(Float32Array.of(1), 2, { upload: true }),
+      on.gradNorm([Float32Array.of(1), { buffer: bufferOf(real, Float32Array.of(3)), length: 1 }]),
     ];
     isLost = true;
     real.destroy();
-    for (const outcome of await Promise.allSettled(pending)) {
-      assert.equal(outcome.status, 'rejected');
+    for (const [i, outcome] of (await Promise.allSettled(pending)).entries()) {
+      // In Deno what is read is there at once.
+      if (outcome.status === 'fulfilled' && 'Deno' in globalThis) continue;
+      assert.equal(outcome.status, 'rejected', `pending ${i}`);
       assertMatches(outcome.reason.message, /^gradnorm: the GPU device was destroyed/);
     }
   });
@@ -674,7 +691,6 @@ describe('other implementations', () => {
     });
     assert.throws(() => plan.clipGradValue(1, encoder), { name: 'TypeError' });
     await assert.rejects(plan.report(encoder), { name: 'TypeError' });
-    await assert.rejects(gpu.gradNorm([], 2, encoder), { name: 'TypeError' });
     for (const wrong of [new GPUDevice(), new GPUAdapter()]) {
       await assert.rejects(GpuGradNorm.create(/** @type {any} */ (wrong)), {
         name: 'TypeError',

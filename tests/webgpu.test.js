@@ -13,6 +13,7 @@ import {
   closeGpu,
   countCalls,
   IS_THOROUGH,
+  isTooMuchForDeno,
   openGpu,
   requestDevice,
   USAGE,
@@ -691,6 +692,7 @@ describe('clip', () => {
     device.queue.submit([encoder.finish()]);
     await assert.rejects(step.norm(), didNotRun);
     assert.equal(await plan.gradNorm(), 50, 'what came too late had the parameters of a later step');
+    if (isTooMuchForDeno('the buffer of a step is destroyed before its encoder is submitted')) return;
     const doomed = bufferOf(device, Float32Array.of(3, 4));
     const second = gpu.plan([{ buffer: doomed, length: 2 }]);
     assert.equal(await second.clipGradNorm(100).norm(), 5);
@@ -765,68 +767,6 @@ describe('arrays and buffers', () => {
         "32-bit integers, { data: Uint16Array, dtype: 'float16' or 'bfloat16' }, an object whose grad is one, a list, " +
         'Map or plain record of these, or null',
     });
-  });
-
-  test('upload: true measures arrays on the GPU, with the bits of a plan; what it has no kernels for stays on the CPU', async () => {
-    const random = createRandom(31);
-    // More than a buffer.
-    const long = makeArray(Float32Array, 2 ** 21 + 4099, () => random() - 0.5);
-    const bits = Uint16Array.from({ length: 2 ** 16 + 1 }, () => Math.floor(random() * 0x3c00));
-    const half = { data: bits, dtype: /** @type {const} */ ('float16') };
-    const others = [Float64Array.of(1e-3, 2), { grad: Int8Array.of(3, -4) }];
-    const onGpu = { buffer: bufferOf(device, Float32Array.of(1)), length: 0 };
-    const small = Array.from({ length: 50 }, (_, k) => long.subarray(100 * k, 101 * k));
-    const plan = gpu.plan([
-      { buffer: bufferOf(device, long), length: long.length },
-      { buffer: bufferOf(device, bits, 2), offset: 2, length: bits.length, dtype: 'float16' },
-    ]);
-    for (const p of IS_THOROUGH ? [1, 2, Infinity] : [2, Infinity]) {
-      const [one, two] = await Promise.all([
-        gpu.gradNorm([long, half], p, { upload: true }),
-        gpu.gradNorm({ small, others, long: long.subarray(1), none: null, onGpu }, p, { upload: true }),
-      ]);
-      assert.equal(hex(one), hex(await plan.gradNorm(p)), `p = ${p}`);
-      const exact = gradNorm([small, others, long.subarray(1)], p);
-      assert.ok(Math.abs(two / exact - 1) <= 2 ** -22, `p = ${p}: ${two}, not ${exact}`);
-    }
-    assert.equal(await gpu.gradNorm([long, half], 0.1, { upload: true }), gradNorm([long, half], 0.1));
-    await assert.rejects(gpu.gradNorm([long], 2, /** @type {any} */ ({ upload: 1 })), {
-      name: 'TypeError',
-      message: 'upload is 1 (a number); expected true or false',
-    });
-  });
-
-  test('upload takes four buffers of 8 MiB, whatever is uploaded, and no more than that is on its way', async () => {
-    const { device: own, errors: ownErrors } = await requestDevice();
-    const on = await GpuGradNorm.create({ device: own });
-    /** @type {number[]} */
-    const sizes = [];
-    let underWay = 0;
-    let most = 0;
-    const { createBuffer, queue } = own;
-    own.createBuffer = (descriptor) => {
-      if (descriptor.size >= 2 ** 20) sizes.push(descriptor.size);
-      return createBuffer.call(own, descriptor);
-    };
-    const { writeBuffer } = queue;
-    queue.writeBuffer = (/** @type {any[]} */ ...values) => {
-      const bytes = values[4] ?? values[2].byteLength;
-      underWay += bytes;
-      most = Math.max(most, underWay);
-      queue.onSubmittedWorkDone().then(() => (underWay -= bytes));
-      return writeBuffer.apply(queue, /** @type {any} */ (values));
-    };
-    Object.defineProperty(own, 'queue', { value: queue });
-    const array = new Float32Array(8 * 2 ** 20 + 1).fill(0.5);
-    assert.equal(await on.gradNorm(array, 1, { upload: true }), 4 * 2 ** 20 + 0.5);
-    assert.equal(await on.gradNorm(array, Infinity, { upload: true }), 0.5);
-    assert.deepEqual(sizes, Array(4).fill(8 * 2 ** 20));
-    assert.ok(most > 8 * 2 ** 20 && most <= 33 * 2 ** 20, `${most} bytes under way`);
-    assert.deepEqual(ownErrors, []);
-    const pending = on.gradNorm(array, 1, { upload: true });
-    on.destroy();
-    await assert.rejects(pending, { message: 'gradnorm: this GpuGradNorm was destroyed' });
-    own.destroy();
   });
 });
 
@@ -1136,7 +1076,6 @@ describe('errors', () => {
     Object.setPrototypeOf(data, Object.create(Object.getPrototypeOf(Uint16Array.prototype)));
     assert.ok(!(data instanceof Uint16Array));
     assert.equal(await gpu.gradNorm({ data, dtype: 'float16' }), 5);
-    assert.equal(await gpu.gradNorm({ data, dtype: 'float16' }, 2, { upload: true }), 5);
   });
 
   test('destroy and the loss of the device reject what is under way and what comes later', async () => {

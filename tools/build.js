@@ -26,6 +26,7 @@ export const INPUTS = [
   'web',
 ];
 const OUTPUTS = [
+  'cli/gradnorm.js',
   'gradnorm.js',
   'gradnorm.wasm',
   'index.js',
@@ -34,6 +35,11 @@ const OUTPUTS = [
   'types/web/api.d.ts',
 ];
 const STAMP = join(ROOT, 'build', 'stamp');
+/** What Node.js runs of the command: its main program, and that of its threads. */
+const COMMAND = {
+  input: ['gradnorm.js', 'worker.js'].map((name) => join(ROOT, 'web', 'cli', name)),
+  external: /^node:/,
+};
 /** The module as JavaScript. */
 const HEX = join('build', 'wasm-hex.js');
 
@@ -65,17 +71,25 @@ export async function build() {
   buildWasm(compiler);
   say('gathering the JavaScript');
   copyModules();
-  await bundle();
+  await bundle({ input: join(ROOT, 'dist', 'index.js') }, { file: join(ROOT, 'dist', 'gradnorm.js') });
+  await bundle(COMMAND, { dir: join(ROOT, 'dist', 'cli'), chunkFileNames: 'shared.js' });
   say('writing the type declarations');
   writeDeclarations();
   writeFileSync(STAMP, JSON.stringify({ inputs: digestInputs(), compiler }));
 }
 
-/** Builds the C++ tests, into build/native. */
-export function buildNative() {
+/**
+ * Builds the C++ tests, into build/native; under the sanitizers of addresses and undefined behaviour into build/sanitize.
+ * @param {boolean} isSanitized
+ * @returns {string}  the folder
+ */
+export function buildNative(isSanitized) {
   const name = process.env.CXX ?? ['c++', 'g++', 'clang++'].find((name) => findProgram(name) !== null) ?? '';
   const [command, ...args] = name.split(' ');
-  buildCMake(join('build', 'native'), ['cmake'], `${name} ${outputOf(command, [...args, '--version'])}`);
+  const folder = join('build', isSanitized ? 'sanitize' : 'native');
+  const configure = isSanitized ? ['cmake', '-DGRADNORM_SANITIZE=ON'] : ['cmake'];
+  buildCMake(folder, configure, `${name} ${outputOf(command, [...args, '--version'])}`);
+  return folder;
 }
 
 /**
@@ -132,7 +146,7 @@ function emscriptenVersion() {
   }
 }
 
-/** What ships is what one reads in web/, but for the programs that only use it. */
+/** What ships is what one reads in web/, but for the programs that only use it, the command and the contract that has no code. */
 function copyModules() {
   for (const path of modules()) {
     const to = join(ROOT, 'dist', path);
@@ -147,20 +161,25 @@ function copyModules() {
 export function modules() {
   return readdirSync(join(ROOT, 'web'), { recursive: true, encoding: 'utf8' })
     .map((path) => path.split(sep).join('/'))
-    .filter((path) => path.endsWith('.js') && !/^(demo|examples)\//.test(path))
+    .filter((path) => path.endsWith('.js') && !/^(cli\/|demo\/|examples\/|home\.js$)/.test(path))
     .sort();
 }
 
-/** The whole of the default entry in one file, for pages without a bundler. */
-async function bundle() {
+/**
+ * The whole of the default entry in one file, for pages without a bundler; the command in few, as it takes Node.js as long to
+ * find all its modules as to measure a quarter of a gigabyte.
+ * @param {import('@rollup/wasm-node').RollupOptions} options
+ * @param {import('@rollup/wasm-node').OutputOptions} output
+ */
+async function bundle(options, output) {
   const { rollup } = await import('@rollup/wasm-node');
   const bundle = await rollup({
-    input: join(ROOT, 'dist', 'index.js'),
+    ...options,
     onwarn: (warning) => {
       throw new Error(warning.message);
     },
   });
-  await bundle.write({ file: join(ROOT, 'dist', 'gradnorm.js'), format: 'es' });
+  await bundle.write({ ...output, format: 'es' });
   await bundle.close();
 }
 
@@ -169,7 +188,7 @@ function writeDeclarations() {
   rmSync(join(ROOT, 'dist', 'types', 'build'), { recursive: true });
   const folder = join(ROOT, 'dist', 'types', 'web', 'webgpu');
   for (const name of readdirSync(folder)) {
-    if (name !== 'types.d.ts')
+    if (name.endsWith('.d.ts') && name !== 'types.d.ts')
       writeFileSync(join(folder, name), withAliases(readFileSync(join(folder, name), 'utf8')));
   }
 }

@@ -1,6 +1,14 @@
 // tools/check-module.js: whether a WebAssembly module is one that web/core/embind.js can load. That file does in a few lines
 // what Emscripten's own JavaScript does in thousands, so it relies on how a compiler lays Embind out. Another compiler
 // may do it differently, and shall fail when the module is built, not at a user's first call.
+import {
+  HEALTH_WORDS,
+  INTERFACE_VERSION,
+  PARTIAL_WORDS,
+  ROW_NUMBERS,
+  SEGMENT_WORDS,
+} from '../web/core/layout.js';
+import { makeMemory, TABLES_BYTES, tablesFrom } from '../web/core/memory.js';
 import { StepError } from './steps.js';
 
 /** The versions of Emscripten that made modules which passed every test. */
@@ -10,7 +18,7 @@ export const TRIED_COMPILERS = ['3.1.6', '3.1.69'];
 const NEEDED_IMPORTS = ['constant', 'function', 'void', 'integer', 'float'];
 const OTHER_IMPORTS = ['bool', 'bigint', 'std_string', 'std_wstring', 'emval', 'memory_view'];
 
-const NEEDED_EXPORTS = { memory: 'memory', __indirect_function_table: 'table', _initialize: 'function' };
+const NEEDED_EXPORTS = { __indirect_function_table: 'table', _initialize: 'function' };
 
 /**
  * What bindings.cpp registers: constants, and functions by the WebAssembly types of their result and arguments.
@@ -19,21 +27,17 @@ const NEEDED_EXPORTS = { memory: 'memory', __indirect_function_table: 'table', _
 export const REGISTERED = {
   interfaceVersion: 'constant',
   blockElements: 'constant',
-  stagingAddress: 'constant',
-  stagingBytes: 'constant',
-  segmentTableAddress: 'constant',
-  maxSegments: 'constant',
-  stateAddress: 'constant',
-  summaryAddress: 'constant',
-  begin: 'vd',
-  accumulate: 'vi',
-  merge: 'v',
-  save: 'v',
-  finish: 'd',
-  inspect: 'vii',
-  summariseTensor: 'v',
-  summarise: 'v',
-  rewrite: 'viidd',
+  segmentBytes: 'constant',
+  partialBytes: 'constant',
+  healthBytes: 'constant',
+  rowBytes: 'constant',
+  heapBase: 'constant',
+  clear: 'viii',
+  reduce: 'vdiiii',
+  merge: 'viiiii',
+  finish: 'ddi',
+  report: 'vdiiii',
+  rewrite: 'viiid',
 };
 
 /**
@@ -62,16 +66,18 @@ function* differences(bytes) {
   if (failure !== null) return yield `does not start: ${failure}`;
   yield* differencesOfNames(registered);
   for (const entry of registered) yield* differencesOfType(entry);
+  for (const entry of registered) yield* differencesOfValue(entry);
 }
 
 /** @param {WebAssembly.ModuleImportDescriptor[]} imports */
 function* differencesOfImports(imports) {
   const names = [...NEEDED_IMPORTS, ...OTHER_IMPORTS].map((name) => `_embind_register_${name}`);
   for (const { module, name, kind } of imports) {
+    if (module === 'env' && name === 'memory' && kind === 'memory') continue;
     if (module !== 'env' || kind !== 'function' || !names.includes(name))
       yield `imports ${kind === 'function' ? '' : `the ${kind} `}${module}.${name}, which web/core/embind.js does not know`;
   }
-  for (const name of names.slice(0, NEEDED_IMPORTS.length)) {
+  for (const name of [...names.slice(0, NEEDED_IMPORTS.length), 'memory']) {
     if (!imports.some((entry) => entry.name === name))
       yield `does not import env.${name}, which web/core/embind.js relies on`;
   }
@@ -90,6 +96,7 @@ function* differencesOfExports(exports) {
  * @typedef {object} Registered
  * @property {string} name
  * @property {string} type       as in REGISTERED, by the types of C++
+ * @property {number} value      of a constant
  * @property {string | null} signature  of a function's invoker, as the module states it; null for a constant
  * @property {number} parameters of the invoker, as the engine knows it
  */
@@ -101,10 +108,11 @@ function* differencesOfExports(exports) {
 function register(module) {
   /** @type {[name: string, words: any[]][]} */
   const calls = [];
+  const memory = makeMemory(0);
   const env = Object.fromEntries(
-    WebAssembly.Module.imports(module).map(({ name }) => [
+    WebAssembly.Module.imports(module).map(({ name, kind }) => [
       name,
-      (/** @type {any[]} */ ...words) => void calls.push([name, words]),
+      kind === 'memory' ? memory : (/** @type {any[]} */ ...words) => void calls.push([name, words]),
     ]),
   );
   /** @type {any} */
@@ -115,15 +123,16 @@ function register(module) {
   } catch (error) {
     return { registered: [], failure: String(error) };
   }
-  return { registered: readRegistrations(exports, calls), failure: null };
+  return { registered: readRegistrations(memory, exports, calls), failure: null };
 }
 
 /**
- * @param {{ memory: WebAssembly.Memory, __indirect_function_table: WebAssembly.Table }} exports
+ * @param {WebAssembly.Memory} memory
+ * @param {{ __indirect_function_table: WebAssembly.Table }} exports
  * @param {[name: string, words: any[]][]} calls
  * @returns {Registered[]}
  */
-function readRegistrations({ memory, __indirect_function_table: table }, calls) {
+function readRegistrations(memory, { __indirect_function_table: table }, calls) {
   const wordsOf = (/** @type {string} */ name) =>
     calls.filter((call) => call[0] === `_embind_register_${name}`).map((call) => call[1]);
   // Integers of 4 bytes travel as i32, floats of 8 bytes as f64; of nothing else is there a need.
@@ -137,11 +146,13 @@ function readRegistrations({ memory, __indirect_function_table: table }, calls) 
     name: textAt(memory, name),
     type:
       letterOf(type) === 'i' && typeof value === 'number' ? 'constant' : `constant of type ${letterOf(type)}`,
+    value,
     signature: null,
     parameters: 0,
   }));
   const functions = wordsOf('function').map(([name, count, types, signature, invoker]) => ({
     name: textAt(memory, name),
+    value: NaN,
     type: [...new Uint32Array(memory.buffer.slice(types, types + 4 * count))].map(letterOf).join(''),
     // Later versions have a letter of its own for pointers, which are i32 as well.
     signature: textAt(memory, signature).replaceAll('p', 'i'),
@@ -184,4 +195,22 @@ function* differencesOfType({ name, type, signature, parameters }) {
     yield `calls ${name} by an invoker '${signature}'; web/core/embind.js expects '${invoker}'`;
   if (parameters !== expected.length)
     yield `calls ${name} by an invoker of ${parameters} parameters; web/core/embind.js expects ${expected.length}`;
+}
+
+/** What web/core/layout.js and web/core/memory.js say of the memory. */
+export const VALUES = new Map([
+  ['interfaceVersion', INTERFACE_VERSION],
+  ['segmentBytes', 4 * SEGMENT_WORDS],
+  ['partialBytes', 8 * PARTIAL_WORDS],
+  ['healthBytes', 8 * HEALTH_WORDS],
+  ['rowBytes', 8 * ROW_NUMBERS],
+]);
+
+/** @param {Registered} entry */
+function* differencesOfValue({ name, value }) {
+  const expected = VALUES.get(name);
+  if (expected !== undefined && value !== expected)
+    yield `says that ${name} is ${value}; web/core/layout.js says ${expected}`;
+  if (name === 'heapBase' && tablesFrom(value).freeAt > TABLES_BYTES)
+    yield `has its heapBase at ${value}, where the tables of web/core/memory.js end at ${tablesFrom(value).freeAt}; expected ${TABLES_BYTES} at most`;
 }

@@ -119,10 +119,13 @@ function testNative() {
     say(`SKIPPED: ${reason}`);
     return;
   }
-  say('building and running the native tests');
-  buildNative();
-  const jobs = String(availableParallelism());
-  run('ctest', ['--test-dir', join('build', 'native'), '--output-on-failure', '--parallel', jobs, '--quiet']);
+  const isThorough = process.env.GRADNORM_THOROUGH === '1';
+  for (const isSanitized of isThorough ? [false, true] : [false]) {
+    say(`building and running the native tests${isSanitized ? ' under sanitizers' : ''}`);
+    const folder = buildNative(isSanitized);
+    const jobs = String(availableParallelism());
+    run('ctest', ['--test-dir', folder, '--output-on-failure', '--parallel', jobs, '--quiet']);
+  }
 }
 
 /** @param {string[]} files  all suites if there are none */

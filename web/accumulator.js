@@ -1,8 +1,7 @@
 // web/accumulator.js: NormAccumulator, a norm in parts. Keeps the state of the core's exact sum between calls, and
 // takes it across threads and networks.
-import { checkNormType } from './words/checks.js';
+import { check, checkNormType, checkNumber, exactly } from './words/checks.js';
 import { collect } from './door/collect.js';
-import { describe } from './words/errors.js';
 import { finish, mergeInto, reduceInto } from './core/reduce.js';
 import { checksum, ELEMENTS, emptyState, jsonOf, KIND, TOTALS, VERSION, wordsOf } from './core/partial.js';
 
@@ -12,6 +11,7 @@ import { checksum, ELEMENTS, emptyState, jsonOf, KIND, TOTALS, VERSION, wordsOf 
 
 /**
  * @typedef {import('./core/partial.js').NormAccumulatorState} NormAccumulatorState
+ * @typedef {import('./words/checks.js').Rule} Rule
  */
 
 /**
@@ -83,15 +83,11 @@ export class NormAccumulator {
    * @throws {RangeError} if its normType is another, or it is full, as for add
    */
   merge(other) {
-    if (typeof (/** @type {any} */ (other)?.toJSON) !== 'function') {
-      const expected = 'a NormAccumulator (make one of a state by NormAccumulator.fromJSON)';
-      throw new TypeError(`other is ${describe(other)}; expected ${expected}`);
-    }
+    check('other', other, ACCUMULATOR);
     const own = other instanceof NormAccumulator ? other : NormAccumulator.fromJSON(other.toJSON());
-    if (own._normType !== this._normType) {
-      throw new RangeError(`other.normType is ${own._normType}; expected ${this._normType}, as here`);
-    }
-    mergeInto(own._state, this._normType, this._state);
+    const p = this._normType;
+    checkNumber('other.normType', own._normType, (q) => q === p, `${p}, as here`);
+    mergeInto(own._state, this._state);
     return this;
   }
 
@@ -125,32 +121,48 @@ export class NormAccumulator {
    *   wrong with it
    */
   static fromJSON(state) {
-    const given = checkState(state);
+    const given = check('the state', state, STATE);
+    const read = (/** @type {string} */ name, /** @type {Rule} */ rule) =>
+      check(`not the state of a NormAccumulator: ${name}`, given[name], rule);
+    for (const [name, rule] of Object.entries(FIELDS)) read(name, rule);
     const accumulator = new NormAccumulator(given.normType === 'Infinity' ? Infinity : given.normType);
     accumulator._state.set(wordsOf(given));
-    const check = checksum(accumulator._state, accumulator._normType);
-    if (check !== given.check) throw notAState('check', given.check, `"${check}", which fits the rest`);
+    const sum = checksum(accumulator._state, accumulator._normType);
+    read('check', { accepts: (found) => found === sum, expected: `"${sum}", which fits the rest` });
     return accumulator;
   }
 }
 
-/** @type {[keyof NormAccumulatorState, (value: any) => boolean, string][]} */
-const FIELDS = [
-  ['gradnorm', (value) => value === KIND, `'${KIND}'`],
-  ['version', (value) => value === VERSION, String(VERSION)],
-  [
-    'normType',
-    (value) => value === 'Infinity' || (Number.isFinite(value) && value > 0),
-    "a number > 0 or 'Infinity'",
-  ],
-  ['elements', (value) => Number.isSafeInteger(value) && value >= 0, 'a whole number >= 0'],
-  ['largest', (value) => Number.isFinite(value) && value >= 0, 'a finite number >= 0'],
-  ['nan', (value) => typeof value === 'boolean', 'true or false'],
-  ['infinity', (value) => typeof value === 'boolean', 'true or false'],
-  ['top', isTop, 'a whole number of 64 bits as a string, or null'],
-  ['totals', areTotals, `a list of ${TOTALS} hexadecimal numbers below 2^63`],
-  ['check', (value) => /^[0-9a-f]{8}$/.test(value), '8 hexadecimal digits'],
-];
+/** @type {Rule} */
+const ACCUMULATOR = {
+  accepts: (other) => typeof other?.toJSON === 'function',
+  expected: 'a NormAccumulator (make one of a state by NormAccumulator.fromJSON)',
+};
+/** @type {Rule} */
+const STATE = {
+  type: 'object',
+  accepts: (state) => state !== null,
+  expected: 'what the toJSON of a NormAccumulator returned',
+};
+/** @type {Rule} */
+const BOOLEAN = { type: 'boolean', accepts: () => true, expected: 'true or false' };
+
+/** @type {Record<keyof NormAccumulatorState, Rule>} */
+const FIELDS = {
+  gradnorm: exactly(KIND),
+  version: { accepts: (value) => value === VERSION, expected: `${VERSION}` },
+  normType: {
+    accepts: (value) => value === 'Infinity' || (Number.isFinite(value) && value > 0),
+    expected: "a number > 0 or 'Infinity'",
+  },
+  elements: { accepts: (x) => Number.isSafeInteger(x) && x >= 0, expected: 'a whole number >= 0' },
+  largest: { accepts: (x) => Number.isFinite(x) && x >= 0, expected: 'a finite number >= 0' },
+  nan: BOOLEAN,
+  infinity: BOOLEAN,
+  top: { accepts: isTop, expected: 'a whole number of 64 bits as a string, or null' },
+  totals: { accepts: areTotals, expected: `a list of ${TOTALS} hexadecimal numbers below 2^63` },
+  check: { accepts: (value) => /^[0-9a-f]{8}$/.test(value), expected: '8 hexadecimal digits' },
+};
 
 /** @param {unknown} value */
 function isTop(value) {
@@ -165,33 +177,5 @@ function areTotals(value) {
     Array.isArray(value) &&
     value.length === TOTALS &&
     value.every((total) => /^[0-7]?[0-9a-f]{1,15}$/.test(total))
-  );
-}
-
-/**
- * @param {unknown} state
- * @returns {NormAccumulatorState}
- */
-function checkState(state) {
-  if (typeof state !== 'object' || state === null) {
-    throw new TypeError(
-      `the state is ${describe(state)}; expected what the toJSON of a NormAccumulator returned`,
-    );
-  }
-  const given = /** @type {NormAccumulatorState} */ (state);
-  for (const [name, accepts, expected] of FIELDS) {
-    if (!accepts(given[name])) throw notAState(name, given[name], expected);
-  }
-  return given;
-}
-
-/**
- * @param {string} name
- * @param {unknown} value
- * @param {string} expected
- */
-function notAState(name, value, expected) {
-  return new TypeError(
-    `not the state of a NormAccumulator: ${name} is ${describe(value)}; expected ${expected}`,
   );
 }

@@ -7,20 +7,21 @@
  * @typedef {import('./core/dtypes.js').GradientArray} GradientArray
  * @typedef {import('./core/dtypes.js').HalfGradient} HalfGradient
  * @typedef {import('./core/dtypes.js').NamedGradient} NamedGradient
- * @typedef {import('./clip.js').ClipOptions} ClipOptions
- * @typedef {import('./clip.js').NonfinitePolicy} NonfinitePolicy
+ * @typedef {import('./door/clip-options.js').ClipOptions} ClipOptions
+ * @typedef {import('./door/clip-options.js').NonfinitePolicy} NonfinitePolicy
  * @typedef {import('./report.js').ReportOptions} ReportOptions
  * @typedef {import('./report.js').TensorReport} TensorReport
  * @typedef {import('./report.js').Nonfinite} Nonfinite
  * @typedef {import('./core/partial.js').NormAccumulatorState} NormAccumulatorState
- * @typedef {import('./monitor.js').MonitorMethod} MonitorMethod
- * @typedef {import('./monitor.js').MonitorOptions} MonitorOptions
+ * @typedef {import('./monitor/options.js').MonitorMethod} MonitorMethod
+ * @typedef {import('./monitor/options.js').MonitorOptions} MonitorOptions
  * @typedef {import('./monitor.js').MonitorStep} MonitorStep
  * @typedef {import('./monitor.js').MonitorState} MonitorState
  * @typedef {import('./core/module.js').InitSource} InitSource
  */
 
 export { NormAccumulator } from './accumulator.js';
+export { allocGradients } from './alloc.js';
 export { clipCoefficient, clipGradNorm, clipGradsWithNorm, clipGradValue } from './clip.js';
 export { GradientError } from './words/errors.js';
 export { GradMonitor } from './monitor.js';

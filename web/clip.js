@@ -1,42 +1,25 @@
 // web/clip.js: the verbs that modify gradients. Measures with web/core/reduce.js, writes with web/core/rewrite.js.
 import { distinctWritable } from './door/aliases.js';
-import { checkChoice, checkNormType, checkNotNegative, checkOptions } from './words/checks.js';
+import { checkChoice, checkNotNegative, checkOptions } from './words/checks.js';
+import { DEFAULT_EPS, PER, readClipOptions } from './door/clip-options.js';
 import { collect, placeOf, tensorName } from './door/collect.js';
 import { FLOAT64 } from './core/dtypes.js';
+import { allocationOf } from './core/homes.js';
+import { traitsOf } from './core/traits.js';
 import { GradientError } from './words/errors.js';
 import { findNonfinite } from './core/inspect.js';
-import { reduceNorm } from './core/reduce.js';
-import { clamp, fillWithZeros, scale, scaleTowardZero } from './core/rewrite.js';
+import { reduceEach, reduceNorm } from './core/reduce.js';
+import { clamp, fillWithZeros, scale, scaleEach, scaleTowardZero } from './core/rewrite.js';
 import { FLOAT_ROOM, needsRoundingTowardZero, roomOfDoubles } from './core/room.js';
 
 /**
  * @typedef {import('./door/collect.js').Gradients} Gradients
- * @typedef {import('./door/collect.js').Tensor} Tensor
+ * @typedef {import('./core/dtypes.js').Tensor} Tensor
+ * @typedef {import('./door/clip-options.js').ClipOptions} ClipOptions
+ * @typedef {import('./door/clip-options.js').ClipPer} ClipPer
  * @typedef {Pick<import('./monitor.js').GradMonitor, 'update' | 'dryRun'>} Monitor  a GradMonitor, of this copy of the
  *   library or of another, or what does as it does
  */
-
-/**
- * What to do when the norm is NaN or Infinity:
- *
- * - 'propagate': multiply as always, as PyTorch does. By NaN for a NaN norm; by 0 for an infinite one, which
- *   leaves zeros, and NaN where an element was infinite.
- * - 'throw': a GradientError that names the first element that is not finite; nothing is written.
- * - 'skip': nothing is written; the caller leaves the step of the optimizer out.
- * - 'zero': every element becomes 0, so that plain gradient descent stays where it is.
- * @typedef {'propagate' | 'throw' | 'skip' | 'zero'} NonfinitePolicy
- */
-
-/**
- * @typedef {object} ClipOptions
- * @property {number} [normType]  p: any number > 0, Infinity included; 2 if left out
- * @property {number} [eps]       added to the norm when it divides: 1e-6 if left out, as in PyTorch; 0 as in optax
- *   and TensorFlow
- * @property {NonfinitePolicy} [nonfinite]  'propagate' if left out
- */
-
-const POLICIES = ['propagate', 'throw', 'skip', 'zero'];
-const DEFAULT_EPS = 1e-6;
 
 /**
  * Scales the gradients in place so that their global p-norm is at most maxNorm, and returns the norm that they
@@ -66,9 +49,12 @@ const DEFAULT_EPS = 1e-6;
  * @example
  * const norm = clipGradNorm(model.parameters(), 1);
  *
+ * With `per: 'tensor'` maxNorm is the limit of each tensor's own norm, as Keras' clipnorm (without it, its global_clipnorm):
+ * a tensor is scaled as if it were alone, and `nonfinite` is about its norm. The norm of all is returned.
+ *
  * @param {Gradients} gradients  floating-point gradients in any form that gradNorm accepts
- * @param {number | Monitor} maxNorm  a number >= 0 or Infinity, or a monitor that has one for every step
- * @param {ClipOptions} [options]
+ * @param {number | Monitor} maxNorm  a number >= 0 or Infinity, or a monitor that has one for every step, of the norm of all
+ * @param {ClipOptions & { per?: ClipPer }} [options]
  * @returns {number}  the norm before
  * @throws {TypeError} if an argument is of the wrong type, a gradient cannot be written, or two share only a part
  *   of their memory; the message names the place, what was found there and what is expected
@@ -76,17 +62,23 @@ const DEFAULT_EPS = 1e-6;
  * @throws {GradientError} under 'throw', if the norm is NaN or Infinity
  */
 export function clipGradNorm(gradients, maxNorm, options = {}) {
-  checkOptions('clipGradNorm', options, ['normType', 'eps', 'nonfinite']);
-  const { normType = 2, eps = DEFAULT_EPS, nonfinite = 'propagate' } = options;
+  checkOptions('clipGradNorm', options, ['normType', 'eps', 'nonfinite', 'per']);
+  const { per = 'all' } = options;
+  const isEach = per === 'tensor';
   const monitor =
-    typeof (/** @type {any} */ (maxNorm)?.update) === 'function' ? /** @type {Monitor} */ (maxNorm) : null;
-  if (monitor === null) checkNotNegative('maxNorm', maxNorm, 'or Infinity, or a GradMonitor');
-  checkNormType(normType);
-  checkNotNegative('eps', eps, 'and finite');
-  checkChoice('nonfinite', nonfinite, POLICIES);
+    !isEach && typeof (/** @type {any} */ (maxNorm)?.update) === 'function'
+      ? /** @type {Monitor} */ (maxNorm)
+      : null;
+  if (monitor === null) {
+    checkNotNegative('maxNorm', maxNorm, isEach ? 'or Infinity' : 'or Infinity, or a GradMonitor');
+  }
+  const { normType, eps, nonfinite } = readClipOptions(options);
+  checkChoice('per', per, PER);
 
   const tensors = collect(gradients);
   const writable = distinctWritable(tensors);
+  if (isEach)
+    return clipEach(tensors, writable, /** @type {number} */ (maxNorm), { normType, eps, nonfinite });
   const norm = reduceNorm(tensors, normType);
   const limit = monitor === null ? /** @type {number} */ (maxNorm) : thresholdOf(monitor, norm);
   const isFinite = Number.isFinite(norm);
@@ -114,10 +106,9 @@ export function clipGradNorm(gradients, maxNorm, options = {}) {
  */
 export function clipGradsWithNorm(gradients, maxNorm, totalNorm, options = {}) {
   checkOptions('clipGradsWithNorm', options, ['eps']);
-  const { eps = DEFAULT_EPS } = options;
   checkNotNegative('maxNorm', maxNorm, 'or Infinity');
   checkNotNegative('totalNorm', totalNorm, 'or NaN');
-  checkNotNegative('eps', eps, 'and finite');
+  const { eps } = readClipOptions(options);
   const tensors = collect(gradients);
   scaleToNorm(tensors, distinctWritable(tensors), totalNorm, maxNorm, { eps, normType: 2 });
 }
@@ -177,46 +168,86 @@ function thresholdOf(monitor, norm) {
 }
 
 /**
- * Scales tensors so that their norm, measured again, is not above the limit. Measuring errs by at most b, as gradNorm
- * says, and elements round by u, 2^-24 or 2^-53, so that the norm is at most
- *
- *     factor * norm * (1 + b) (1 + u) / (1 - b)
- *
- * and a room above 2b + u keeps it below. No room makes up for the roundings of halves: with them it is 0. A factor below the
- * normal doubles is rounded down.
+ * @param {readonly Tensor[]} tensors
+ * @param {readonly Tensor[]} writable  the distinct ones of these
+ * @param {number} maxNorm
+ * @param {Required<ClipOptions>} options
+ * @returns {number}  the norm of all
+ */
+function clipEach(tensors, writable, maxNorm, { normType, eps, nonfinite }) {
+  const { norm, norms } = reduceEach(writable, normType);
+  const sick = norms.findIndex((own) => !Number.isFinite(own));
+  if (sick >= 0 && nonfinite === 'throw')
+    throw nonfiniteError([writable[sick]], norms[sick], normType, placeOf(writable[sick]));
+  const total = writable === tensors ? norm : reduceNorm(tensors, normType);
+  const factors = norms.map((own, k) => {
+    const tensor = writable[k];
+    if (!Number.isFinite(own) && nonfinite !== 'propagate') {
+      if (nonfinite === 'zero') fillWithZeros([tensor]);
+      return 1;
+    }
+    const { factor, isTowardZero } = scalingOf(traitsOf([tensor]), own, maxNorm, { eps, normType });
+    if (!isTowardZero) return factor;
+    scaleTowardZero([tensor], factor);
+    return 1;
+  });
+  scaleEach(writable, factors);
+  return total;
+}
+
+/**
  * @param {readonly Tensor[]} tensors
  * @param {readonly Tensor[]} writable  the distinct ones of these
  * @param {number} norm
  * @param {number} limit
  * @param {{ eps: number, normType: number }} options
  */
-function scaleToNorm(tensors, writable, norm, limit, { eps, normType }) {
+function scaleToNorm(tensors, writable, norm, limit, options) {
+  const traits = allocationOf(tensors)?.traits ?? traitsOf(tensors);
+  const { factor, isTowardZero } = scalingOf(traits, norm, limit, options);
+  if (isTowardZero) scaleTowardZero(writable, factor);
+  else scale(writable, factor);
+}
+
+/**
+ * How to scale tensors so that their norm, measured again, is not above the limit. Measuring errs by at most b, as gradNorm
+ * says, and elements round by u, 2^-24 or 2^-53, so that the norm is at most
+ *
+ *     factor * norm * (1 + b) (1 + u) / (1 - b)
+ *
+ * and a room above 2b + u keeps it below. No room makes up for the roundings of halves: with them it is 0. A factor below the
+ * normal doubles is rounded down.
+ * @param {import('./core/traits.js').Traits} traits
+ * @param {number} norm
+ * @param {number} limit
+ * @param {{ eps: number, normType: number }} options
+ * @returns {{ factor: number, isTowardZero: boolean }}
+ */
+function scalingOf({ widest, areDoubles, elements }, norm, limit, { eps, normType }) {
   const factor = coefficient(norm, limit, eps);
-  const widest = tensors.reduce((dtype, tensor) => Math.max(dtype, tensor.dtype), 0);
-  if (!(factor > 0 && factor < 1) || widest > FLOAT64) return scale(writable, factor);
-  const areDoubles = tensors.every(({ dtype }) => dtype === FLOAT64);
+  if (!(factor > 0 && factor < 1) || widest > FLOAT64) return { factor, isTowardZero: false };
   const room = areDoubles ? roomOfDoubles(normType) : FLOAT_ROOM;
   const smallest = areDoubles ? 2 ** -1074 : 2 ** -149;
-  const elements = tensors.reduce((sum, { length }) => sum + length, 0);
-  const rewrite = needsRoundingTowardZero(elements, smallest, limit, normType, room)
-    ? scaleTowardZero
-    : scale;
-  rewrite(writable, Math.max(0, Math.min(factor, (limit / norm) * (1 - room) - 2 ** -1074)));
+  return {
+    factor: Math.max(0, Math.min(factor, (limit / norm) * (1 - room) - 2 ** -1074)),
+    isTowardZero: needsRoundingTowardZero(elements, smallest, limit, normType, room),
+  };
 }
 
 /**
  * @param {readonly Tensor[]} tensors
  * @param {number} norm
  * @param {number} normType
+ * @param {string} [whose]
  */
-function nonfiniteError(tensors, norm, normType) {
+function nonfiniteError(tensors, norm, normType, whose = 'the gradients') {
   const found = findNonfinite(tensors);
   if (found === null) {
     const isStable = reduceNorm(tensors, normType) === norm;
     const why = isStable
       ? 'beyond the largest double'
       : 'and another now: something writes to them meanwhile';
-    return new GradientError(`the norm of the gradients is ${norm}, ${why}; nothing was clipped`, null);
+    return new GradientError(`the norm of ${whose} is ${norm}, ${why}; nothing was clipped`, null);
   }
   const { tensor, index, value } = found;
   return new GradientError(

@@ -5,6 +5,7 @@ import { withInlineModule } from './core/source-inline.js';
 
 export { clipCoefficient, GradientError, GradMonitor, GradReport } from './api.js';
 
+export const allocGradients = /* @__PURE__ */ withInlineModule(api.allocGradients);
 export const clipGradNorm = /* @__PURE__ */ withInlineModule(api.clipGradNorm);
 export const clipGradsWithNorm = /* @__PURE__ */ withInlineModule(api.clipGradsWithNorm);
 export const clipGradValue = /* @__PURE__ */ withInlineModule(api.clipGradValue);

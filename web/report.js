@@ -1,13 +1,13 @@
 // web/report.js: gradReport, the health of all gradients and of each.
 import { checkNormType, checkOptions } from './words/checks.js';
-import { collect, tensorName } from './door/collect.js';
+import { collect, namesOf } from './door/collect.js';
 import { DTYPE_NAMES } from './core/dtypes.js';
-import { inspect, valueAt } from './core/inspect.js';
+import { firstNonfiniteOf, inspect, readRow, valueAt } from './core/inspect.js';
 import { alignColumns, formatCount, formatNumber, formatShare, withWords } from './words/text.js';
 
 /**
  * @typedef {import('./door/collect.js').Gradients} Gradients
- * @typedef {import('./core/inspect.js').Summary} Summary
+ * @typedef {import('./core/inspect.js').Summary} Health
  */
 
 /**
@@ -17,7 +17,7 @@ import { alignColumns, formatCount, formatNumber, formatShare, withWords } from 
 
 /**
  * What is known of a tensor before its share is; value is that of the first element that is not finite, if there is one.
- * @typedef {{ name: string, dtype: string, value: number, summary: Summary }} TensorSummary
+ * @typedef {{ name: string, dtype: string, value?: number, summary: Health }} Row
  */
 
 /**
@@ -56,14 +56,16 @@ const HEADERS = ['tensor', 'dtype', 'elements', 'norm', 'share', 'max', 'mean |g
  */
 export class GradReport {
   /**
-   * For gradReport and its like on the GPU, who did the looking.
+   * For gradReport and its like elsewhere, who did the looking.
    * @param {number} normType
-   * @param {Summary} total
-   * @param {readonly TensorSummary[]} rows  in the order of reading
+   * @param {Health} total
+   * @param {readonly Nonfinite[]} nonfinite
+   * @param {() => readonly Row[]} rowsOf  in the order of reading; called when somebody looks at them
    */
-  constructor(normType, total, rows) {
-    const isMaximum = total.mantissa === 0 || normType >= MAXIMUM_FROM;
-    const shareOf = isMaximum ? sharesOfMaximum(total, rows) : sharesOfSum(total);
+  constructor(normType, total, nonfinite, rowsOf) {
+    /** @type {readonly TensorReport[] | undefined} */
+    let tensors;
+    const get = () => (tensors ??= tensorReports(normType, total, rowsOf()));
 
     /** The p-norm of all: gradNorm, bit for bit. @readonly */
     this.norm = total.norm;
@@ -81,21 +83,22 @@ export class GradReport {
     this.nan = total.nan;
     /** How many elements are Infinity or -Infinity. @readonly */
     this.inf = total.inf;
-    /** A row for each tensor, in the order of reading. @readonly @type {readonly TensorReport[]} */
-    this.tensors = rows.map((row) => reportOf(row, shareOf(row.summary)));
-    /** The first element that is not finite of each tensor that has one. @readonly @type {readonly Nonfinite[]} */
-    this.nonfinite = rows.flatMap(nonfiniteOf);
     /** The first element that is not finite, or null if all are. @readonly @type {Nonfinite | null} */
-    this.firstNonfinite = this.nonfinite[0] ?? null;
+    this.firstNonfinite = nonfinite[0] ?? null;
+    /** A row for each tensor, in the order of reading. @readonly @type {readonly TensorReport[]} */
+    this.tensors = [];
+    Object.defineProperty(this, 'tensors', { get, enumerable: true });
+    /** The first element that is not finite of each tensor that has one. @readonly @type {readonly Nonfinite[]} */
+    this.nonfinite = nonfinite;
   }
 
   /**
    * A table, as the console of Node.js shows a report. Of more than 40 tensors those that are not finite and those
-   * with the largest norms.
+   * with the largest norms, unless it is told which.
+   * @param {readonly TensorReport[]} [rows]
    * @returns {string}
    */
-  toString() {
-    const rows = rowsToShow(this.tensors);
+  toString(rows = rowsToShow(this.tensors)) {
     const hidden = this.tensors.length - rows.length;
     return [
       ...linesOfTotals(this),
@@ -116,9 +119,7 @@ export class GradReport {
    * @returns {Record<string, unknown>}
    */
   toJSON() {
-    const { firstNonfinite, tensors, nonfinite, ...total } = this;
-    const all = { ...total, firstNonfinite, tensors, nonfinite };
-    return /** @type {Record<string, unknown>} */ (withWords(all));
+    return /** @type {Record<string, unknown>} */ (withWords(this));
   }
 }
 
@@ -145,59 +146,69 @@ export function gradReport(gradients, options = {}) {
   checkNormType(normType);
   const tensors = collect(gradients);
   const { total, rows } = inspect(tensors, normType);
-  return new GradReport(
-    normType,
-    total,
-    rows.map((summary, i) => ({
-      name: tensorName(tensors[i]),
-      dtype: DTYPE_NAMES[tensors[i].dtype],
-      value: summary.firstNonfinite < 0 ? 0 : valueAt(tensors[i], summary.firstNonfinite),
-      summary,
-    })),
+  // All that rows are made of later: not the tensors, which this would keep in memory.
+  const names = namesOf(tensors);
+  const dtypes = tensors.map(({ dtype }) => dtype);
+  const nonfinite = tensors.flatMap((tensor, i) => {
+    const index = firstNonfiniteOf(rows, i);
+    return index < 0 ? [] : [{ tensor: names[i], index, value: valueAt(tensor, index) }];
+  });
+  return new GradReport(normType, total, nonfinite, () =>
+    names.map((name, i) => ({ name, dtype: DTYPE_NAMES[dtypes[i]], summary: readRow(rows, i) })),
   );
 }
 
 /**
- * A share is the quotient of two sums of powers; NaN where an element is not finite.
- * @param {Summary} total
- * @returns {(summary: Summary) => number}
+ * The report of rows that somebody else has made.
+ * @param {number} normType
+ * @param {Health} total
+ * @param {readonly Row[]} rows  with the value of the first element that is not finite
+ * @returns {GradReport}
  */
-function sharesOfSum(total) {
-  if (Number.isNaN(total.norm) || total.inf > 0) return () => NaN;
-  return ({ mantissa, exponent }) =>
-    mantissa === 0 ? 0 : (mantissa / total.mantissa) * 2 ** (exponent - total.exponent);
+export function reportOfRows(normType, total, rows) {
+  const nonfinite = rows.flatMap(({ name, value, summary: { firstNonfinite: index } }) =>
+    index < 0 ? [] : [{ tensor: name, index, value: /** @type {number} */ (value) }],
+  );
+  return new GradReport(normType, total, nonfinite, () => rows);
 }
 
 /**
- * There is no sum for p = Infinity, nor a good one for p so large that it might be: those who have the largest magnitude share
- * alike. With nothing but zeros, every share is 0.
- * @param {Summary} total
- * @param {readonly TensorSummary[]} rows
- * @returns {(summary: Summary) => number}
+ * @param {number} normType
+ * @param {Health} total
+ * @param {readonly Row[]} rows
  */
-function sharesOfMaximum(total, rows) {
+function tensorReports(normType, total, rows) {
+  const shareOf = sharesOf(normType, total, rows);
+  return rows.map((row) => reportOf(row, shareOf(row.summary)));
+}
+
+/**
+ * A share is the quotient of two sums of powers; NaN where an element is not finite. There is no sum for p = Infinity, nor a
+ * good one for p so large that it might be: those who have the largest magnitude share alike. With nothing but zeros, every share
+ * is 0.
+ * @param {number} normType
+ * @param {Health} total
+ * @param {readonly Row[]} rows
+ * @returns {(health: Health) => number}
+ */
+function sharesOf(normType, total, rows) {
   if (total.nan + total.inf > 0) return () => NaN;
-  if (total.max === 0) return () => 0;
-  const count = rows.filter(({ summary }) => summary.max === total.max).length;
-  return ({ max }) => (max === total.max ? 1 / count : 0);
+  if (total.mantissa !== 0 && normType < MAXIMUM_FROM) {
+    return ({ mantissa, exponent }) =>
+      mantissa && (mantissa / total.mantissa) * 2 ** (exponent - total.exponent);
+  }
+  const sharing = rows.filter(({ summary }) => summary.max === total.max).length;
+  return ({ max }) => (max > 0 && max === total.max ? 1 / sharing : 0);
 }
 
 /**
- * @param {TensorSummary} row
+ * @param {Row} row
  * @param {number} share
  * @returns {TensorReport}
  */
 function reportOf({ name, dtype, summary }, share) {
   const { elements, norm, max, meanAbs, zeros, nan, inf } = summary;
   return { name, dtype, elements, norm, share, max, meanAbs, zeros, nan, inf };
-}
-
-/**
- * @param {TensorSummary} row
- * @returns {Nonfinite[]}  one or none
- */
-function nonfiniteOf({ name, value, summary: { firstNonfinite: index } }) {
-  return index < 0 ? [] : [{ tensor: name, index, value }];
 }
 
 /**
@@ -243,9 +254,17 @@ function lineOfNonfinite({ tensor, index, value }) {
  */
 function rowsToShow(tensors) {
   if (tensors.length <= MOST_ROWS) return tensors;
-  const byImportance = [...tensors].sort((a, b) => b.nan + b.inf - (a.nan + a.inf) || b.norm - a.norm);
-  const shown = new Set(byImportance.slice(0, MOST_ROWS));
+  const shown = new Set([...tensors].sort(byImportance).slice(0, MOST_ROWS));
   return tensors.filter((tensor) => shown.has(tensor));
+}
+
+/**
+ * For sorting: those that are not finite, then those with the largest norms.
+ * @param {TensorReport} a
+ * @param {TensorReport} b
+ */
+export function byImportance(a, b) {
+  return b.nan + b.inf - (a.nan + a.inf) || b.norm - a.norm;
 }
 
 /** @param {TensorReport} row */
@@ -256,10 +275,7 @@ function cellsOf({ name, dtype, elements, norm, share, max, meanAbs, zeros, nan,
     formatCount(elements),
     formatNumber(norm),
     formatShare(share),
-    formatNumber(max),
-    formatNumber(meanAbs),
-    formatCount(zeros),
-    formatCount(nan),
-    formatCount(inf),
+    ...[max, meanAbs].map(formatNumber),
+    ...[zeros, nan, inf].map(formatCount),
   ];
 }

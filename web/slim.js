@@ -4,6 +4,7 @@ import { withModuleFile } from './core/source-url.js';
 
 export { clipCoefficient, GradientError, GradMonitor, GradReport } from './api.js';
 
+export const allocGradients = /* @__PURE__ */ withModuleFile(wasmUrl, api.allocGradients);
 export const clipGradNorm = /* @__PURE__ */ withModuleFile(wasmUrl, api.clipGradNorm);
 export const clipGradsWithNorm = /* @__PURE__ */ withModuleFile(wasmUrl, api.clipGradsWithNorm);
 export const clipGradValue = /* @__PURE__ */ withModuleFile(wasmUrl, api.clipGradValue);

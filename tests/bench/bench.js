@@ -3,7 +3,8 @@
 //
 //   cases.js, peers.js -> measure.js (child.js) -> targets.js, report.js -> table.js
 //
-// and in the process of each contender: contender_process.js -> serve.js, data.js, task.js, peers.js, loops.js.
+// and in the process of each contender: contender_process.js -> serve.js, task.js, peers.js. Loops, data,
+// statistics and the reference are those of the demo page, in web/demo/measure/.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -11,18 +12,20 @@ import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { makeCases, roundsFactor } from './cases.js';
+import { measureCommand } from './command.js';
 import { measureFirstCall } from './first_call.js';
 import { installPeers } from './install.js';
 import { measureCase } from './measure.js';
 import { HELP, parseOptions } from './options.js';
 import { makeContenders } from './peers.js';
-import { caseTable, firstCallTable, legend, summaryTables, targetTable } from './report.js';
+import { caseTable, commandTable, firstCallTable, legend, summaryTables, targetTable } from './report.js';
 import { Progress } from './table.js';
 import { judge } from './targets.js';
 
 /** @typedef {import('./options.js').Options} Options */
 
 const FIRST_CALL = 'first call';
+const COMMAND = 'command';
 const DEMO_PAGE = 'demo page';
 
 try {
@@ -39,22 +42,32 @@ try {
  * @returns {Promise<number>} the exit code
  */
 async function main(options) {
-  const { cases, firstCall: wantsFirstCall, page: wantsPage } = selectCases(options);
+  const { cases, firstCall: wantsFirstCall, command: wantsCommand, page: wantsPage } = selectCases(options);
   const libraryUrl = findLibrary(options.library);
   const progress = new Progress(process.stderr);
   installPeers((text) => console.error(text));
-  const contenders = makeContenders(libraryUrl);
+  const { against } = options;
+  const contenders = makeContenders(libraryUrl, against === undefined ? against : findLibrary(against));
   const machine = describeMachine();
   console.log(`${machine.processor}, ${machine.cores} cores, Node.js ${machine.node}, ${machine.date}\n`);
   console.log(`${legend(contenders, options.markdown)}\n`);
 
   const results = await measureCases(cases, contenders, options, progress);
   const firstCall = wantsFirstCall ? await runFirstCall(libraryUrl, options, progress) : undefined;
+  const command = wantsCommand ? await runCommand(libraryUrl, options, progress) : undefined;
   const pages = wantsPage ? await runPage(options, progress) : [];
-  const verdicts = judge(results, firstCall, options.quick, pages);
+  const verdicts = judge(results, firstCall, options.quick, pages, command);
   if (results.length > 0) console.log(`${summaryTables(results, options.markdown)}\n`);
   console.log(targetTable(verdicts, options.markdown));
-  writeJson(options.json, { machine, peers: peerVersions(), cases: results, firstCall, pages, verdicts });
+  writeJson(options.json, {
+    machine,
+    peers: peerVersions(),
+    cases: results,
+    firstCall,
+    command,
+    pages,
+    verdicts,
+  });
   console.error(`\nwrote ${options.json}`);
   return options.check && verdicts.some(({ mark }) => mark === 'MISS' || mark === 'not measured') ? 1 : 0;
 }
@@ -64,12 +77,13 @@ async function main(options) {
  */
 function selectCases({ quick, filters }) {
   const all = makeCases(quick);
-  const names = [...all.map(({ name }) => name), FIRST_CALL, DEMO_PAGE];
+  const names = [...all.map(({ name }) => name), FIRST_CALL, COMMAND, DEMO_PAGE];
   const chosen = new Set(
     filters.length === 0 ? names : filters.flatMap((filter) => matchNames(names, filter)),
   );
   const cases = all.filter(({ name }) => chosen.has(name));
-  return { cases, firstCall: chosen.has(FIRST_CALL), page: chosen.has(DEMO_PAGE) };
+  const [firstCall, command, page] = [FIRST_CALL, COMMAND, DEMO_PAGE].map((name) => chosen.has(name));
+  return { cases, firstCall, command, page };
 }
 
 /**
@@ -152,6 +166,19 @@ async function runFirstCall(libraryUrl, { rounds, markdown }, progress) {
   progress.clear();
   console.log(`${firstCallTable(firstCall, markdown)}\n`);
   return firstCall;
+}
+
+/**
+ * @param {string} libraryUrl
+ * @param {Options} options
+ * @param {Progress} progress
+ */
+async function runCommand(libraryUrl, options, progress) {
+  progress.begin(COMMAND);
+  const command = await measureCommand(libraryUrl, options, (text) => progress.update(text));
+  progress.clear();
+  console.log(`${commandTable(command, options.markdown)}\n`);
+  return command;
 }
 
 /**

@@ -3,8 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { TARGETS, makeCases, roundsFactor, sizeName } from './cases.js';
-import { checksum, gpt2Lengths, gpt2Parameters, makeTensors } from './data.js';
+import { RESIDENT, TARGETS, makeCases, roundsFactor, sizeName } from './cases.js';
+import { checksum, gpt2Lengths, gpt2Parameters, makeTensors } from '../../web/demo/measure/data.js';
 import {
   decodingNorm,
   decodingTable,
@@ -15,12 +15,12 @@ import {
   powNorm,
   tableNorm,
   unrolledClip,
-} from './loops.js';
+} from '../../web/demo/measure/loops.js';
 import { parseOptions } from './options.js';
-import { OURS, makeContenders, takesPart } from './peers.js';
-import { referenceNorm, relativeDifference } from './reference.js';
+import { BEFORE, OURS, makeContenders, takesPart } from './peers.js';
+import { referenceNorm, relativeDifference } from '../../web/demo/measure/reference.js';
 import { summaryTables } from './report.js';
-import { median, orderOf, quantile, spread, takesTurn } from './statistics.js';
+import { median, orderOf, quantile, spread, takesTurn } from '../../web/demo/measure/statistics.js';
 import { alignedTable, bar, formatTime, markdownTable, threeDigits } from './table.js';
 import { judge } from './targets.js';
 import { makeRoutine } from './task.js';
@@ -55,6 +55,20 @@ test('rounds: everybody once, first in turns, next to the same two in both order
   const turns = rounds.flat().join('');
   assert.doesNotMatch(turns, /(.)\1/);
   assert.equal(turns.split('ab').length, turns.split('ba').length);
+});
+
+test('the command has to be half as fast as cat, and is not judged on a small file or where it was not measured', () => {
+  const timing = (/** @type {number} */ milliseconds) => ({
+    milliseconds,
+    spread: 0,
+    samples: [milliseconds],
+  });
+  const markOf = (/** @type {import('./command.js').CommandResult} */ command, quick = false) =>
+    judge([], undefined, quick, [], command).map(({ measured, mark }) => `${measured} ${mark}`);
+  assert.deepEqual(markOf({ bytes: 1, ours: timing(200), cat: timing(100) }), ['0.500 pass']);
+  assert.deepEqual(markOf({ bytes: 1, ours: timing(201), cat: timing(100) }), ['0.498 MISS']);
+  assert.deepEqual(markOf({ bytes: 1, ours: timing(900), cat: timing(100) }, true), ['0.111 not judged']);
+  assert.deepEqual(markOf({ reason: 'failed' }), ['- not measured']);
 });
 
 test('tables: columns line up, Markdown escapes its bars', () => {
@@ -160,10 +174,12 @@ test('cases: ids are unique, and names even without regard to upper and lower ca
 
 test('every target names a case and a contender that can do it', () => {
   const contenders = makeContenders('');
-  for (const { id, peer } of TARGETS) {
+  for (const { id, peer, of = OURS } of TARGETS) {
+    const row = contenders.find(({ name }) => name === of);
     const benchCase = makeCases(false).find((candidate) => candidate.id === id);
     const contender = contenders.find(({ name }) => name === peer);
-    assert.ok(benchCase && contender, `${id}: ${peer}`);
+    assert.ok(benchCase && contender && row, `${id}: ${peer}`);
+    assert.ok(takesPart(row, benchCase), `${id}: ${of}`);
     assert.ok(takesPart(contender, benchCase), `${id}: ${peer}`);
     assert.equal(contender.refuses(benchCase), '');
   }
@@ -173,7 +189,7 @@ test('cases with an upper limit take more rounds than others', () => {
   const finer = makeCases(false).filter((benchCase) => roundsFactor(benchCase) > 1);
   assert.deepEqual(
     finer.map(({ id }) => id),
-    ['large keep', 'large report'],
+    ['large keep', 'large report', 'tiny report'],
   );
 });
 
@@ -219,7 +235,7 @@ for (const [name, clip] of Object.entries({ plainClip, unrolledClip })) {
   });
 }
 
-test('plainReport: norm, maximum and counts of each tensor', () => {
+test('plainReport: the norm, and the health of each tensor', () => {
   const { norm, rows } = plainReport([Float32Array.of(3, 0, -4, -0), Float32Array.of(12)]);
   assert.equal(norm, 13);
   assert.deepEqual(rows[0], {
@@ -397,11 +413,30 @@ test('targets: at most so much of the time of a peer, and the same bits, which a
 test('targets: what clipping leaves has a bound of its own', () => {
   const results = [
     caseResult('list clip', [OURS, 1, 2 ** -21]),
-    caseResult('list p=2', [OURS, 1, 2 ** -24], ['plain JS loop', 3, 0]),
+    caseResult('small p=2', [OURS, 1, 2 ** -24]),
   ];
-  assert.deepEqual(marks(results, undefined, false), ['pass', 'pass', 'pass']);
+  assert.deepEqual(marks(results, undefined, false), ['pass', 'pass']);
   results[0] = caseResult('list clip', [OURS, 1, 2e-6]);
-  assert.deepEqual(marks(results, undefined, false), ['pass', 'pass', 'MISS']);
+  assert.deepEqual(marks(results, undefined, false), ['pass', 'MISS']);
+});
+
+test('targets: of another row than ours, and of another version, by the ratio of the two', () => {
+  const rows = /** @type {Parameters<typeof caseResult>[1][]} */ ([
+    [OURS, 1, 0],
+    [RESIDENT, 0.25, 0],
+    ['plain JS loop', 2, 0],
+    ['8-accumulator JS loop', 0.7, 0],
+  ]);
+  const verdicts = judge([caseResult('list p=2', ...rows, [BEFORE, 0.9, 0])], undefined, false);
+  assert.deepEqual(
+    verdicts.slice(0, 4).map(({ where, against, measured, mark }) => [where, against, measured, mark]),
+    [
+      ['2000 x 512 p=2', 'plain JS loop', '2.00', 'MISS'],
+      ['2000 x 512 p=2, resident', 'plain JS loop', '8.00', 'pass'],
+      ['2000 x 512 p=2, resident', '8-accumulator JS loop', '2.80', 'MISS'],
+      ['2000 x 512 p=2', BEFORE, '0.900', 'MISS'],
+    ],
+  );
 });
 
 test('targets: the words of a promise name the peer in a column of its own', () => {

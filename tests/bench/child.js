@@ -3,7 +3,7 @@
 
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { SEED } from './data.js';
+import { SEED } from '../../web/demo/measure/data.js';
 
 /** Running contenders, which count from 0. Between two requests they are blocked on their input. */
 export class Child {

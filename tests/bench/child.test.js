@@ -4,12 +4,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Child } from './child.js';
-import { checksum, makeTensors } from './data.js';
-import { decodingNorm, eightAccumulatorNorm, plainNorm, plainReport, powNorm } from './loops.js';
+import { checksum, makeTensors } from '../../web/demo/measure/data.js';
+import {
+  decodingNorm,
+  eightAccumulatorNorm,
+  plainNorm,
+  plainReport,
+  powNorm,
+} from '../../web/demo/measure/loops.js';
+import { RESIDENT } from './cases.js';
 import { measureCase } from './measure.js';
 import { nativeProgram } from './native.js';
-import { OURS, makeContenders } from './peers.js';
-import { referenceNorm, relativeDifference } from './reference.js';
+import { BEFORE, OURS, makeContenders } from './peers.js';
+import { referenceNorm, relativeDifference } from '../../web/demo/measure/reference.js';
 
 const LIBRARY = new URL('../../dist/gradnorm.js', import.meta.url).href;
 const ERROR_BOUND = 2 ** -23;
@@ -111,6 +118,23 @@ test("the loops' own processes clip to what they are asked to, and leave alone w
       await checkProcess(name, { ...BENCH_CASE, task }, plainNorm(makeTensors(BENCH_CASE.lengths), 2), 1e-7);
     }
   }
+});
+
+test('gradnorm on resident gradients gives the norms of its own process, and clips what lies there', async () => {
+  const tensors = makeTensors(BENCH_CASE.lengths);
+  await checkProcess(RESIDENT, BENCH_CASE, plainNorm(tensors, 2), 1e-7);
+  await checkProcess(RESIDENT, { ...BENCH_CASE, task: 'report' }, plainNorm(tensors, 2), 1e-7);
+  for (const task of /** @type {const} */ (['clip', 'keep']))
+    await checkProcess(RESIDENT, { ...BENCH_CASE, task }, plainNorm(tensors, 2), 1e-6);
+});
+
+test('another version takes part under a name of its own, in a process of that version', async () => {
+  const before = makeContenders('file:///none.js', LIBRARY).find(({ name }) => name === BEFORE);
+  assert.ok(!makeContenders(LIBRARY).some(({ name }) => name === BEFORE));
+  await withChild(before?.command(0, [BEFORE]) ?? [], async (child) => {
+    await child.prepare(BENCH_CASE, CHECKSUM);
+    assert.ok(relativeDifference(await runOnce(child), plainNorm(makeTensors(BENCH_CASE.lengths), 2)) < 1e-7);
+  });
 });
 
 test('gradnorm on zeros and on NaN measures those, in its own process, in every task and type', async () => {

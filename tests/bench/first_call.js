@@ -4,7 +4,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { median, spread } from './statistics.js';
+import { median, spread } from '../../web/demo/measure/statistics.js';
 
 const SCRIPT = fileURLToPath(new URL('fresh_process.js', import.meta.url));
 const EMPTY_MODULE = new URL('empty_module.js', import.meta.url).href;

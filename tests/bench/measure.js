@@ -6,10 +6,10 @@
 // Ratios come from the same rounds.
 
 import { Child } from './child.js';
-import { ELEMENT_BYTES, checksum, makeTensors } from './data.js';
+import { ELEMENT_BYTES, checksum, makeTensors } from '../../web/demo/measure/data.js';
 import { OURS, takesPart } from './peers.js';
-import { referenceNorm, relativeDifference } from './reference.js';
-import { median, orderOf, quantile, spread, takesTurn } from './statistics.js';
+import { referenceNorm, relativeDifference } from '../../web/demo/measure/reference.js';
+import { median, orderOf, quantile, spread, takesTurn } from '../../web/demo/measure/statistics.js';
 
 /** @typedef {import('./cases.js').BenchCase} BenchCase */
 /** @typedef {import('./peers.js').Contender} Contender */

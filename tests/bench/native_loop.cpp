@@ -30,7 +30,7 @@ constexpr std::size_t kLanes = 64;
 // cost time.
 constexpr std::size_t kBlock = 64 * kLanes;
 
-// The magnitudes of halves start at 2^-14; HALF_FORMATS in data.js.
+// The magnitudes of halves start at 2^-14; HALF_FORMATS in web/demo/measure/data.js.
 constexpr int kLeastExponent = -14;
 
 struct Float32 {
@@ -75,7 +75,7 @@ struct Tensors {
   std::vector<typename Type::Element> elements;  // of all tensors, end to end
 };
 
-// The same stream as makeTensors() in data.js: xorshift32.
+// The same stream as makeTensors() in web/demo/measure/data.js: xorshift32.
 template <typename Type>
 Tensors<Type> MakeTensors(std::uint32_t state, std::istringstream& lengths) {
   Tensors<Type> tensors;
@@ -91,7 +91,7 @@ Tensors<Type> MakeTensors(std::uint32_t state, std::istringstream& lengths) {
   return tensors;
 }
 
-// FNV-1a over 32-bit words, one an element, as checksum() in data.js.
+// FNV-1a over 32-bit words, one an element, as checksum() in web/demo/measure/data.js.
 template <typename Element>
 std::uint32_t Checksum(const std::vector<Element>& elements) {
   std::uint32_t hash = 0x811c9dc5u;

@@ -8,8 +8,8 @@ export const HELP = `Usage: npm run bench -- [options]
 Measures gradnorm against its peers in one interleaved run and prints a table for each case.
 
   --quick          small sizes and few rounds, under a minute: does everything work?
-  --case NAME      only the case NAME ('16M p=2', '16M clip', 'first call', 'demo page'), or, where there is none of that
-                   name, all whose names contain it ('16M', 'p=3', 'report', 'gpt'); may be repeated
+  --case NAME      only the case NAME ('16M p=2', '16M clip', 'first call', 'command', 'demo page'), or, where there is
+                   none of that name, all whose names contain it ('16M', 'p=3', 'report', 'gpt'); may be repeated
   --rounds N       at most N samples of each contender in each case (default 25; with --quick 5), four times as
                    many where a promise is an upper limit
   --all            slow contenders take part in the GPT-2 case too (7 GB of memory instead of 4)
@@ -17,6 +17,7 @@ Measures gradnorm against its peers in one interleaved run and prints a table fo
   --markdown       print the tables as Markdown
   --check          exit with 1 when a promise of the last table is missed or not measured
   --library PATH   another build of gradnorm to measure (default: the one of this repository)
+  --against PATH   another version's build, to take part beside ours in one run: no case may be slower
   --help           this text`;
 
 const DEFAULT_JSON = fileURLToPath(new URL('../../build/bench/results.json', import.meta.url));
@@ -31,6 +32,7 @@ const DEFAULT_JSON = fileURLToPath(new URL('../../build/bench/results.json', imp
  * @property {boolean} markdown
  * @property {boolean} check
  * @property {string | undefined} library
+ * @property {string | undefined} against
  * @property {boolean} help
  */
 
@@ -51,11 +53,13 @@ export function parseOptions(words) {
       markdown: { type: 'boolean', default: false },
       check: { type: 'boolean', default: false },
       library: { type: 'string' },
+      against: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
   const { quick, case: filters, rounds, ...others } = values;
-  return { ...others, library: others.library, quick, filters, rounds: parseRounds(rounds, quick ? 5 : 25) };
+  const { library, against } = others;
+  return { ...others, library, against, quick, filters, rounds: parseRounds(rounds, quick ? 5 : 25) };
 }
 
 /**

@@ -21,12 +21,13 @@ import {
   powNorm,
   tableNorm,
   unrolledClip,
-} from './loops.js';
+} from '../../web/demo/measure/loops.js';
+import { RESIDENT } from './cases.js';
 import { nativeProgram } from './native.js';
 
 /** @typedef {import('./cases.js').BenchCase} BenchCase */
-/** @typedef {import('./data.js').Dtype} Dtype */
-/** @typedef {import('./data.js').Tensor} Tensor */
+/** @typedef {import('../../web/demo/measure/data.js').Dtype} Dtype */
+/** @typedef {import('../../web/demo/measure/data.js').Tensor} Tensor */
 /** @typedef {import('./task.js').Job} Job */
 /** @typedef {import('./task.js').Task} Task */
 
@@ -56,6 +57,9 @@ import { nativeProgram } from './native.js';
 /** The name of the row that all ratios refer to. */
 export const OURS = 'gradnorm';
 
+/** The same of another version, where one is named. */
+export const BEFORE = 'gradnorm, before';
+
 /** @type {Dtype[]} */
 const FLOATS = ['float32'];
 /** @type {Dtype[]} */
@@ -77,21 +81,32 @@ const requirePeer = (name) => require(name);
 
 /**
  * @param {string} libraryUrl the build of gradnorm to measure
+ * @param {string} [beforeUrl] another version of it
  * @returns {Contender[]} in the order of the table's rows
  */
-export function makeContenders(libraryUrl) {
+export function makeContenders(libraryUrl, beforeUrl) {
+  const commandOf =
+    (/** @type {string} */ url) => (/** @type {number} */ compileTime, /** @type {string[]} */ names) => [
+      process.execPath,
+      SCRIPT,
+      url,
+      String(compileTime),
+      ...names,
+    ];
   const scripted = makeScripted(libraryUrl).map((entry) => ({
     ...entry,
     process: entry.guestOf ?? entry.name,
-    command: (/** @type {number} */ compileTime, /** @type {string[]} */ names) => [
-      process.execPath,
-      SCRIPT,
-      libraryUrl,
-      String(compileTime),
-      ...names,
-    ],
+    command: commandOf(libraryUrl),
   }));
-  return [...scripted, nativeLoop];
+  if (beforeUrl === undefined) return [...scripted, nativeLoop];
+  const before = {
+    ...gradnorm(beforeUrl),
+    name: BEFORE,
+    timed: 'the same call of another version',
+    process: BEFORE,
+    command: (/** @type {number} */ compileTime) => commandOf(beforeUrl)(compileTime, [OURS]),
+  };
+  return [...scripted, before, nativeLoop];
 }
 
 /**
@@ -101,6 +116,7 @@ export function makeContenders(libraryUrl) {
 export function makeScripted(libraryUrl) {
   return [
     gradnorm(libraryUrl),
+    resident(libraryUrl),
     gradNormAlone(libraryUrl),
     gradnormOn('zeros', 0, libraryUrl),
     gradnormOn('NaN', NaN, libraryUrl),
@@ -207,6 +223,29 @@ function gradnorm(libraryUrl) {
       const library = await import(libraryUrl);
       const gradients = dtype === 'float32' ? tensors : tensors.map((data) => ({ data, dtype }));
       return { run: VERBS[task](library, gradients, normType) };
+    },
+  };
+}
+
+/**
+ * @param {string} libraryUrl
+ * @returns {Scripted}
+ */
+function resident(libraryUrl) {
+  return {
+    name: RESIDENT,
+    timed: 'the same verbs on arrays of allocGradients, passed whole: nothing is copied',
+    tasks: ['norm', 'clip', 'keep', 'report'],
+    dtypes: FLOATS,
+    slow: false,
+    refuses: () => '',
+    async prepare(tensors, { task, normType }) {
+      const library = await import(libraryUrl);
+      const gradients = library.allocGradients(tensors);
+      gradients.forEach((/** @type {Float32Array} */ gradient, /** @type {number} */ i) =>
+        gradient.set(tensors[i]),
+      );
+      return { run: VERBS[task](library, gradients, normType), read: () => gradients };
     },
   };
 }

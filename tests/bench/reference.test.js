@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { exactNorm, relativeError } from '../oracle.js';
-import { makeTensors } from './data.js';
-import { REFERENCE_ERROR, referenceNorm } from './reference.js';
+import { makeTensors } from '../../web/demo/measure/data.js';
+import { REFERENCE_ERROR, referenceNorm } from '../../web/demo/measure/reference.js';
 
 for (const normType of [1, 2, Infinity, 3, 1.5, 2.7]) {
   test(`p=${normType}: within ${REFERENCE_ERROR} of the exact norm of 64k elements in two tensors`, () => {

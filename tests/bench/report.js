@@ -1,7 +1,7 @@
 // tests/bench/report.js: turns the figures of a run into tables for people.
 
 import { OURS } from './peers.js';
-import { REFERENCE_ERROR } from './reference.js';
+import { REFERENCE_ERROR } from '../../web/demo/measure/reference.js';
 import { alignedTable, bar, formatTime, markdownTable, threeDigits } from './table.js';
 
 /** @typedef {import('./measure.js').CaseResult} CaseResult */
@@ -182,15 +182,35 @@ export function firstCallTable(firstCall, markdown) {
   const title = heading('first call: import and one gradNorm of 1000 elements in a fresh process', markdown);
   if (firstCall.reason !== undefined) return `${title}\n\n${firstCall.reason}`;
   const { ours, empty } = firstCall;
-  const columns = [{ title: 'module' }, ...['median', 'spread', 'processes'].map(rightAligned)];
-  const row = (/** @type {string} */ name, /** @type {import('./first_call.js').Timing} */ timing) => [
+  return `${title}\n\n${processTable({ gradnorm: ours, 'an empty module': empty }, markdown)}`;
+}
+
+/**
+ * @param {import('./command.js').CommandResult} command
+ * @param {boolean} markdown
+ * @returns {string}
+ */
+export function commandTable(command, markdown) {
+  const size = command.reason === undefined ? `${command.bytes / 2 ** 20} MiB of` : '';
+  const title = heading(`command: ${size} float32 in a file that is cached`, markdown);
+  if (command.reason !== undefined) return `${title}\n\n${command.reason}`;
+  const { ours, cat } = command;
+  return `${title}\n\n${processTable({ 'gradnorm file': ours, 'cat file > /dev/null': cat }, markdown)}`;
+}
+
+/**
+ * @param {Record<string, import('./first_call.js').Timing>} timings
+ * @param {boolean} markdown
+ */
+function processTable(timings, markdown) {
+  const columns = [{ title: 'process' }, ...['median', 'spread', 'processes'].map(rightAligned)];
+  const rows = Object.entries(timings).map(([name, { milliseconds, spread, samples }]) => [
     name,
-    formatTime(timing.milliseconds * 1e6),
-    formatShare(timing.spread),
-    String(timing.samples.length),
-  ];
-  const rows = [row('gradnorm', ours), row('an empty module', empty)];
-  return `${title}\n\n${markdown ? markdownTable(columns, rows) : alignedTable(columns, rows)}`;
+    formatTime(milliseconds * 1e6),
+    formatShare(spread),
+    String(samples.length),
+  ]);
+  return markdown ? markdownTable(columns, rows) : alignedTable(columns, rows);
 }
 
 /**

@@ -17,10 +17,10 @@
 
 import { Console } from 'node:console';
 import { createInterface } from 'node:readline';
-import { checksum, makeTensors } from './data.js';
+import { checksum, makeTensors } from '../../web/demo/measure/data.js';
 import { makeRoutine } from './task.js';
 
-/** @typedef {import('./data.js').Tensor} Tensor */
+/** @typedef {import('../../web/demo/measure/data.js').Tensor} Tensor */
 /** @typedef {import('./task.js').Prepare} Prepare */
 /** @typedef {import('./task.js').Routine} Routine */
 /** @typedef {import('./task.js').Work} Work */

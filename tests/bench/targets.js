@@ -1,13 +1,21 @@
 // tests/bench/targets.js: what must be true of a run: the promises of cases.js against the figures.
 
-import { ERROR_TARGETS, FIRST_CALL_MILLISECONDS, PAGE_TARGETS, TARGETS } from './cases.js';
-import { OURS } from './peers.js';
+import {
+  COMMAND_SPEED,
+  ERROR_TARGETS,
+  FIRST_CALL_MILLISECONDS,
+  PAGE_TARGETS,
+  SPEED_KEPT,
+  TARGETS,
+} from './cases.js';
+import { BEFORE, OURS } from './peers.js';
 
 /** @typedef {import('./cases.js').Target} Target */
 /** @typedef {import('./measure.js').CaseResult} CaseResult */
 /** @typedef {import('./measure.js').Figures} Figures */
 /** @typedef {import('./first_call.js').FirstCall} FirstCall */
 /** @typedef {import('./page.js').PageResult} PageResult */
+/** @typedef {import('./command.js').CommandResult} CommandResult */
 
 /**
  * @typedef {object} Verdict
@@ -24,10 +32,14 @@ import { OURS } from './peers.js';
  * @param {FirstCall | undefined} firstCall
  * @param {boolean} quick the sizes are too small to judge the speed
  * @param {PageResult[]} [pages] one for each browser
+ * @param {CommandResult} [command]
  * @returns {Verdict[]}
  */
-export function judge(results, firstCall, quick, pages = []) {
-  const comparisons = TARGETS.flatMap((target) => {
+export function judge(results, firstCall, quick, pages = [], command = undefined) {
+  const before = results
+    .filter((result) => figuresOf(result, BEFORE) !== undefined)
+    .map(({ id }) => ({ id, peer: BEFORE, atLeast: SPEED_KEPT }));
+  const comparisons = [...TARGETS, ...before].flatMap((target) => {
     const result = results.find(({ id }) => id === target.id);
     return result ? [judgePeer(target, result, quick)] : [];
   });
@@ -35,8 +47,15 @@ export function judge(results, firstCall, quick, pages = []) {
     const concerned = results.filter(({ task }) => target.tasks.includes(task));
     return concerned.length > 0 ? [judgeErrors(target, concerned)] : [];
   });
+  const onCommand = command ? [judgeCommand(command, quick)] : [];
   const onPages = pages.flatMap((page) => judgePage(page, quick));
-  return [...comparisons, ...errors, ...(firstCall ? [judgeFirstCall(firstCall)] : []), ...onPages];
+  return [
+    ...comparisons,
+    ...errors,
+    ...(firstCall ? [judgeFirstCall(firstCall)] : []),
+    ...onPages,
+    ...onCommand,
+  ];
 }
 
 /**
@@ -55,15 +74,18 @@ function figuresOf({ rows }, contender) {
  * @returns {Verdict}
  */
 function judgePeer(target, result, quick) {
-  const ours = figuresOf(result, OURS);
+  const of = ('of' in target && target.of) || OURS;
+  const ours = figuresOf(result, of);
   const peer = figuresOf(result, target.peer);
-  const head = { where: result.name, against: target.peer, promise: promiseOf(target) };
+  const where = of === OURS ? result.name : `${result.name}, resident`;
+  const head = { where, against: target.peer, promise: promiseOf(target) };
   if (!ours || !peer) return { ...head, measured: '-', mark: 'not measured' };
   if ('sameBits' in target) {
     const same = Object.is(ours.value, peer.value);
     return { ...head, measured: same ? 'the same' : 'others', mark: same ? 'pass' : 'MISS' };
   }
-  const measured = 'atMost' in target ? 1 / peer.ratio : peer.ratio;
+  const ratio = peer.ratio / ours.ratio;
+  const measured = 'atMost' in target ? 1 / ratio : ratio;
   const kept =
     'atLeast' in target
       ? measured >= target.atLeast
@@ -111,6 +133,19 @@ function judgeFirstCall(firstCall) {
   const { milliseconds } = firstCall.ours;
   const mark = milliseconds <= FIRST_CALL_MILLISECONDS ? 'pass' : 'MISS';
   return { ...head, measured: `${milliseconds.toFixed(1)} ms`, mark };
+}
+
+/**
+ * @param {CommandResult} command
+ * @param {boolean} quick
+ * @returns {Verdict}
+ */
+function judgeCommand(command, quick) {
+  const head = { where: 'command', against: 'cat', promise: `>= ${COMMAND_SPEED} of its speed` };
+  if (command.reason !== undefined) return { ...head, measured: '-', mark: 'not measured' };
+  const speed = command.cat.milliseconds / command.ours.milliseconds;
+  const mark = quick ? 'not judged' : speed >= COMMAND_SPEED ? 'pass' : 'MISS';
+  return { ...head, measured: speed.toPrecision(3), mark };
 }
 
 /**

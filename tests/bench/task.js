@@ -1,11 +1,11 @@
 // tests/bench/task.js: what a contender is asked to do with its gradients, over and over, and what shows that it
 // was done.
 
-import { referenceNorm } from './reference.js';
+import { referenceNorm } from '../../web/demo/measure/reference.js';
 
-/** @typedef {import('./data.js').Tensor} Tensor */
+/** @typedef {import('../../web/demo/measure/data.js').Tensor} Tensor */
 
-/** What is asked of a contender. @typedef {{ task: Task, dtype: import('./data.js').Dtype, normType: number }} Work */
+/** What is asked of a contender. @typedef {{ task: Task, dtype: import('../../web/demo/measure/data.js').Dtype, normType: number }} Work */
 
 /** Takes the tensors in whatever form suits it best. @typedef {(tensors: Tensor[], work: Work) => Promise<Job>} Prepare */
 
@@ -15,7 +15,7 @@ import { referenceNorm } from './reference.js';
  * - 'norm'        the norm is measured.
  * - 'clip'        the norm is measured and the gradients are scaled in place, in every run.
  * - 'keep'        the same call, but the norm is below the limit: there is nothing to scale.
- * - 'report'      the norm, extremes and counts of each tensor are measured.
+ * - 'report'      the norm and the health of each tensor are measured.
  * - 'accumulate'  the norm is measured tensor by tensor, as if they came one by one.
  * @typedef {'norm' | 'clip' | 'keep' | 'report' | 'accumulate'} Task
  */

@@ -27,6 +27,7 @@
 #include "health.hpp"
 #include "norm.hpp"
 #include "partial.hpp"
+#include "segments.hpp"
 #include "tensor.hpp"
 
 namespace {
@@ -103,9 +104,8 @@ uint64_t random_element(Random& random, const std::string& kind, const Layout& l
 
 class Tensor {
  public:
-  // With room for a multiple of four elements.
   Tensor(const Layout& layout, uint32_t seed, uint32_t length, const std::string& kind)
-      : layout_(layout), length_(length), bytes_((length + 3) / 4 * 4 * layout.bytes) {
+      : layout_(layout), length_(length), bytes_(size_t{length} * layout.bytes) {
     Random random(seed);
     for (uint32_t i = 0; i < length; ++i) put(i, random_element(random, kind, layout));
     if (length == 0 || layout.exponent_bits == 0) return;
@@ -179,13 +179,20 @@ std::string text_of(double number) {
   return text;
 }
 
-std::string text_of(const gradnorm::Summary& row) {
+std::string text_of(const gradnorm::Row& row) {
   std::string result;
   for (const double field : {row.norm, row.elements, row.largest, row.mean, row.zeros, row.nans,
                              row.infinities, row.first_nonfinite}) {
     result += ' ' + text_of(field);
   }
   return result;
+}
+
+gradnorm::Row row_of(const gradnorm::Norm& norm, const gradnorm::Partial& partial,
+                     const gradnorm::Health& health) {
+  gradnorm::Row row;
+  gradnorm::report(norm, &partial, &health, 1, &row);
+  return row;
 }
 
 std::string answer_norm(std::istream& words) {
@@ -204,11 +211,11 @@ std::string answer_report(std::istream& words) {
     gradnorm::Partial partial;
     gradnorm::Health health;
     tensor.reduce(norm, partial, &health);
-    rows += text_of(gradnorm::summarise(norm, partial, health));
+    rows += text_of(row_of(norm, partial, health));
     all.merge(partial);
     health_of_all.merge(health);
   }
-  return (rows + text_of(gradnorm::summarise(norm, all, health_of_all))).substr(1);
+  return (rows + text_of(row_of(norm, all, health_of_all))).substr(1);
 }
 
 std::string answer_rewrite(std::istream& words) {

@@ -30,6 +30,26 @@
  *   Uint16Array | Int32Array | Uint32Array} GradientArray
  */
 
+/**
+ * One gradient as the pipeline sees it: its elements, and where it was found.
+ * @typedef {object} Tensor
+ * @property {GradientArray} array  the elements, or their bits; of the length that is written beside it
+ * @property {number} dtype         the code of its elements' type
+ * @property {number} length        in elements, at the door; a buffer that grows later changes nothing
+ * @property {Place | null} parent  for the door alone
+ * @property {unknown} key          index or name in the parent
+ */
+
+/**
+ * The place of a container: how the user would write it, and what to look for to find a circle.
+ * @typedef {object} Place
+ * @property {Place | null} parent
+ * @property {unknown} key         index or name in the parent; the root has none
+ * @property {unknown} name        its own, of a parameter in a list
+ * @property {object} container
+ * @property {number} depth
+ */
+
 export const FLOAT32 = 0;
 export const FLOAT64 = 1;
 export const FLOAT16 = 2;
@@ -96,6 +116,11 @@ export function arrayTypeOf(dtype) {
   const type = name.replace(/^./, (letter) => letter.toUpperCase());
   const array = `${/^I/.test(type) ? 'an' : 'a'} ${type}Array`;
   return dtype === FLOAT16 ? `${bits}, or ${array}` : array;
+}
+
+/** @param {number} dtype */
+export function isHalf(dtype) {
+  return dtype === FLOAT16 || dtype === BFLOAT16;
 }
 
 /**

@@ -3,47 +3,46 @@
 // times as long to call. Below web/core/module.js, which gives it a module.
 
 /**
- * What bindings.cpp binds.
+ * What bindings.cpp binds. Addresses are bytes in the memory, 0 for nothing.
  * @typedef {object} Bindings
  * @property {number} interfaceVersion
  * @property {number} blockElements
- * @property {number} stagingAddress
- * @property {number} stagingBytes
- * @property {number} segmentTableAddress
- * @property {number} maxSegments
- * @property {number} stateAddress
- * @property {number} summaryAddress
- * @property {(normType: number) => void} begin
- * @property {(segmentCount: number) => void} accumulate
- * @property {() => void} merge
- * @property {() => void} save
- * @property {() => number} finish
- * @property {(dtype: number, count: number) => void} inspect
- * @property {() => void} summariseTensor
- * @property {() => void} summarise
- * @property {(dtype: number, count: number, factor: number, limit: number) => void} rewrite
+ * @property {number} segmentBytes
+ * @property {number} partialBytes
+ * @property {number} healthBytes
+ * @property {number} rowBytes
+ * @property {number} heapBase  from here on the memory is free
+ * @property {(partials: number, healths: number, count: number) => void} clear
+ * @property {(normType: number, segments: number, count: number, partials: number, healths: number) => void} reduce
+ * @property {(partials: number, healths: number, count: number, partial: number, health: number) => void} merge
+ * @property {(normType: number, partial: number) => number} finish
+ * @property {(normType: number, partials: number, healths: number, count: number, rows: number) => void} report
+ * @property {(segments: number, count: number, factors: number, limit: number) => void} rewrite
  */
-
-/** @typedef {{ bindings: Bindings, buffer: ArrayBuffer }} Bound  The buffer is never replaced: the memory does not grow. */
 
 /**
  * What a module is to be instantiated with, and what its instance then binds.
- * @returns {{ imports: WebAssembly.Imports, bind: (instance: WebAssembly.Instance) => Bound }}
+ * @param {WebAssembly.Memory} memory  that never grows
+ * @returns {{ imports: WebAssembly.Imports, bind: (instance: WebAssembly.Instance) => Bindings }}
  */
-export function embind() {
+export function embind(memory) {
   /** @type {Record<string, unknown>} */
   const bindings = {};
   /** @type {any} */
   let exported;
-  /** @type {Record<string | symbol, (...numbers: number[]) => void>} */
+  /** @type {Record<string | symbol, unknown>} */
   const env = {
-    _embind_register_constant(name, _type, value) {
-      bindings[textAt(exported.memory.buffer, name)] = value;
+    memory,
+    _embind_register_constant(
+      /** @type {number} */ name,
+      /** @type {number} */ _,
+      /** @type {number} */ value,
+    ) {
+      bindings[textAt(memory.buffer, name)] = value;
     },
-    _embind_register_function(name, _count, _types, _signature, invoker, target) {
+    _embind_register_function(/** @type {number[]} */ ...[name, , , , invoker, target]) {
       const call = exported.__indirect_function_table.get(invoker);
-      bindings[textAt(exported.memory.buffer, name)] = (/** @type {number[]} */ ...values) =>
-        call(target, ...values);
+      bindings[textAt(memory.buffer, name)] = (/** @type {number[]} */ ...values) => call(target, ...values);
     },
   };
   // The types of arguments are registered as well; all that are used are numbers on both sides.
@@ -51,11 +50,11 @@ export function embind() {
     get: (/** @type {typeof env} */ known, /** @type {string} */ name) => known[name] ?? (() => {}),
   };
   return {
-    imports: { env: new Proxy(env, others) },
+    imports: { env: /** @type {any} */ (new Proxy(env, others)) },
     bind({ exports }) {
       exported = exports;
       exported._initialize();
-      return { bindings: /** @type {any} */ (bindings), buffer: exported.memory.buffer };
+      return /** @type {any} */ (bindings);
     },
   };
 }

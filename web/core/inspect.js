@@ -1,17 +1,18 @@
-// web/core/inspect.js: tensors to summaries, a row each and one for all of them, for web/report.js; and the first
-// element that is not finite, for those who throw. Stands beside web/core/reduce.js in the pipeline.
-import { BFLOAT16, BYTE_SHIFTS, FLOAT16, nonfiniteHalf } from './dtypes.js';
-import { copyIn } from './staging.js';
+// web/core/inspect.js: tensors to rows, one each and one for all of them, for web/report.js; and the first element that is not
+// finite, for those who throw. Stands beside web/core/reduce.js in the pipeline.
+import { BFLOAT16, FLOAT16, nonfiniteHalf } from './dtypes.js';
+import { byHome } from './homes.js';
+import { HEALTH_WORDS, PARTIAL_WORDS, ROW_NUMBERS } from './layout.js';
+import { MAX_GROUPS } from './memory.js';
+import { forEachBatch, pack } from './pack.js';
 import { uint16ViewOf } from '../words/typed-array.js';
-import { getCore } from './module.js';
 
 /**
- * @typedef {import('../door/collect.js').Tensor} Tensor
- * @typedef {import('./module.js').Core} Core
+ * @typedef {import('./dtypes.js').Tensor} Tensor
  */
 
 /**
- * What the core knows about a tensor, or about all: `Summary` in src/tensor.hpp.
+ * What the core knows about a tensor, or about all: `Row` in src/segments.hpp.
  * @typedef {object} Summary
  * @property {number} norm
  * @property {number} mantissa      of the sum of the p-th powers,
@@ -28,14 +29,50 @@ import { getCore } from './module.js';
 /**
  * @param {readonly Tensor[]} tensors
  * @param {number} normType
- * @returns {{ total: Summary, rows: Summary[] }}  a row for each tensor
+ * @returns {{ total: Summary, rows: Float64Array }}  a row for each tensor, for readRow
  */
 export function inspect(tensors, normType) {
-  const core = getCore();
-  core.begin(normType);
-  const rows = tensors.map((tensor) => inspectTensor(core, tensor));
-  core.summarise();
-  return { total: readSummary(core), rows };
+  const rows = new Float64Array(ROW_NUMBERS * tensors.length);
+  const [first, ...others] = byHome(tensors);
+  inspectHousehold(first, normType, rows);
+  const { core } = first;
+  for (const other of others) {
+    inspectHousehold(other, normType, rows);
+    const { partials, healths } = other.core;
+    core.partials.set(partials.subarray(PARTIAL_WORDS * MAX_GROUPS));
+    core.healths.set(healths.subarray(HEALTH_WORDS * MAX_GROUPS));
+    core.merge(core.partialsAt, core.healthsAt, 1, core.totalAt, core.totalHealthAt);
+  }
+  core.report(normType, core.totalAt, core.totalHealthAt, 1, core.rowsAt);
+  return { total: readRow(core.rows, 0), rows };
+}
+
+/**
+ * The rows of tensors in one home; the total of its core is theirs.
+ * @param {import('./homes.js').Household} household
+ * @param {number} normType
+ * @param {Float64Array} rows  of all tensors
+ */
+function inspectHousehold(household, normType, rows) {
+  const { core, tensors } = household;
+  const { partialsAt, healthsAt, totalAt, totalHealthAt } = core;
+  core.clear(totalAt, totalHealthAt, 1);
+  forEachBatch(household, (first, groups, positionOf) => {
+    core.clear(partialsAt, healthsAt, groups);
+    pack(core, tensors, first, first + groups, 1, (count) =>
+      core.reduce(normType, core.segmentsAt, count, partialsAt, healthsAt),
+    );
+    core.merge(partialsAt, healthsAt, groups, totalAt, totalHealthAt);
+    core.report(normType, partialsAt, healthsAt, groups, core.rowsAt);
+    if (household.positions === null) {
+      rows.set(core.rows.subarray(0, ROW_NUMBERS * groups), ROW_NUMBERS * first);
+      return;
+    }
+    for (let group = 0; group < groups; ++group) {
+      const at = ROW_NUMBERS * group;
+      rows.set(core.rows.subarray(at, at + ROW_NUMBERS), ROW_NUMBERS * positionOf(group));
+    }
+  });
 }
 
 /**
@@ -44,18 +81,17 @@ export function inspect(tensors, normType) {
  * @returns {{ tensor: Tensor, index: number, value: number } | null}  null if all are finite
  */
 export function findNonfinite(tensors) {
-  const core = getCore();
-  core.begin(Infinity); // any p would do; this one costs least
-  for (const tensor of tensors) {
-    const { firstNonfinite } = inspectTensor(core, tensor);
-    if (firstNonfinite >= 0) return { tensor, index: firstNonfinite, value: valueAt(tensor, firstNonfinite) };
-  }
-  return null;
+  // Any p would do; this one costs least.
+  const { rows } = inspect(tensors, Infinity);
+  const at = tensors.findIndex((_, i) => firstNonfiniteOf(rows, i) >= 0);
+  if (at < 0) return null;
+  const index = firstNonfiniteOf(rows, at);
+  return { tensor: tensors[at], index, value: valueAt(tensors[at], index) };
 }
 
 /**
  * The value of an element that is not finite.
- * @param {Tensor} tensor
+ * @param {Pick<Tensor, 'array' | 'dtype'>} tensor
  * @param {number} index
  * @returns {number}
  */
@@ -65,37 +101,31 @@ export function valueAt({ array, dtype }, index) {
 }
 
 /**
- * @param {Core} core
- * @param {Tensor} tensor
- * @returns {Summary}
+ * @param {Float64Array} rows
+ * @param {number} index
+ * @returns {number}  of the first element that is not finite in this row's tensor, or -1
  */
-function inspectTensor(core, tensor) {
-  const { dtype, length } = tensor;
-  const chunk = core.stagingBytes >> BYTE_SHIFTS[dtype]; // a multiple of a block
-  for (let start = 0; start < length; start += chunk) {
-    const count = Math.min(chunk, length - start);
-    copyIn(core, tensor, start, count, 0);
-    core.inspect(dtype, count);
-  }
-  core.summariseTensor();
-  return readSummary(core);
+export function firstNonfiniteOf(rows, index) {
+  return rows[ROW_NUMBERS * (index + 1) - 1];
 }
 
 /**
- * @param {Core} core
+ * @param {Float64Array} numbers
+ * @param {number} index
  * @returns {Summary}
  */
-function readSummary({ summary }) {
+export function readRow(numbers, index) {
+  const at = ROW_NUMBERS * index;
   return {
-    norm: summary[0],
-    mantissa: summary[1],
-    exponent: summary[2],
-    elements: summary[3],
-    max: summary[4],
-    meanAbs: summary[5],
-    zeros: summary[6],
-    nan: summary[7],
-    inf: summary[8],
-    firstNonfinite: summary[9],
+    norm: numbers[at],
+    mantissa: numbers[at + 1],
+    exponent: numbers[at + 2],
+    elements: numbers[at + 3],
+    max: numbers[at + 4],
+    meanAbs: numbers[at + 5],
+    zeros: numbers[at + 6],
+    nan: numbers[at + 7],
+    inf: numbers[at + 8],
+    firstNonfinite: numbers[at + 9],
   };
 }

@@ -1,36 +1,18 @@
 // web/core/module.js: the loader. Gives the pipeline its core, the WebAssembly module behind bindings/: by itself
 // and synchronously at the first call, or earlier and as you like it by init and initSync.
 import { embind } from './embind.js';
-import { describe, tagOf } from '../words/errors.js';
-import { WORDS } from './partial.js';
+import { check } from '../words/checks.js';
+import { tagOf } from '../words/errors.js';
+import { INTERFACE_VERSION } from './layout.js';
+import { layOut, makeMemory, STAGING_BYTES } from './memory.js';
 import { readResponse, readUrl } from './url.js';
-
-/**
- * @typedef {import('./embind.js').Bindings} Bindings
- */
 
 /**
  * What init accepts: a compiled module, its bytes, a Response that carries them, or where to fetch them.
  * @typedef {WebAssembly.Module | BufferSource | Response | URL | string} InitSource
  */
 
-/**
- * Views of the memory that the core shares with web/core/staging.js and those who call it.
- * @typedef {object} Views
- * @property {Uint8Array} bytes            the staging area
- * @property {Float32Array} float32        the staging area
- * @property {Float64Array} float64        the staging area
- * @property {Uint32Array} segments        the segment table: byte offset, length, dtype
- * @property {BigUint64Array} state        of a partial
- * @property {Float64Array} summary        of a tensor or of all, in the order of src/tensor.hpp
- */
-
-/** @typedef {Bindings & Views} Core  The core: what bindings.cpp binds, and views. */
-
-// Those of bindings.cpp.
-const INTERFACE_VERSION = 2;
-export const WORDS_PER_SEGMENT = 3;
-const NUMBERS_OF_SUMMARY = 10;
+/** @typedef {import('./memory.js').Core} Core */
 
 /**
  * Where an entry has its module.
@@ -46,8 +28,11 @@ let source = null;
 /** @type {Core | null} */
 let core = null;
 
+/** What the core is an instance of. @type {WebAssembly.Module | null} */
+let coreModule = null;
+
 /** One instance is made at a time, so that of many calls of init at once only the first makes one. */
-let turn = Promise.resolve();
+let turn = /* @__PURE__ */ Promise.resolve();
 
 /**
  * For the entries: several may be in one page, and share what is loaded.
@@ -68,7 +53,7 @@ function offeredSource() {
  * @returns {Core}
  */
 export function getCore() {
-  return (core ??= loadSync(offeredSource().readSync()));
+  return core ?? loadSync(offeredSource().readSync());
 }
 
 /**
@@ -105,11 +90,11 @@ export async function init(source) {
 export function initSync(given) {
   if (given !== undefined) checkSource('initSync', given, isModuleOrBytes, INIT_SYNC_EXPECTED);
   if (core !== null) return;
-  core = loadSync(given ?? offeredSource().readSync());
+  loadSync(given ?? offeredSource().readSync());
 }
 
 const INIT_SYNC_EXPECTED = 'a WebAssembly.Module or its bytes';
-const INIT_EXPECTED = `${INIT_SYNC_EXPECTED}, a Response, a URL or a string`;
+const INIT_EXPECTED = 'a WebAssembly.Module or its bytes, a Response, a URL or a string';
 
 /**
  * @param {string} caller
@@ -118,9 +103,7 @@ const INIT_EXPECTED = `${INIT_SYNC_EXPECTED}, a Response, a URL or a string`;
  * @param {string} expected
  */
 function checkSource(caller, source, accepts, expected) {
-  if (!accepts(source)) {
-    throw new TypeError(`the source given to ${caller} is ${describe(source)}; expected ${expected}`);
-  }
+  check(`the source given to ${caller}`, source, { accepts, expected });
 }
 
 /** @param {unknown} source */
@@ -175,9 +158,9 @@ async function load(source) {
 /** @param {WebAssembly.Module} module */
 async function instantiate(module) {
   if (core !== null) return;
-  const { imports, bind } = embind();
-  const loaded = coreOf(bind(await WebAssembly.instantiate(module, imports)));
-  core ??= loaded;
+  const { imports, toCore } = prepare(makeMemory(STAGING_BYTES), true);
+  const loaded = toCore(await WebAssembly.instantiate(module, imports));
+  if (core === null) keep(module, loaded);
 }
 
 /**
@@ -187,11 +170,59 @@ async function instantiate(module) {
 function loadSync(source) {
   try {
     const module = isBytes(source) ? new WebAssembly.Module(plainBytes(source)) : source;
-    const { imports, bind } = embind();
-    return coreOf(bind(new WebAssembly.Instance(module, imports)));
+    return keep(module, makeCore(module, makeMemory(STAGING_BYTES), true));
   } catch (cause) {
     throw refusal(source, cause);
   }
+}
+
+/**
+ * @param {WebAssembly.Module} module
+ * @param {Core} loaded
+ */
+function keep(module, loaded) {
+  coreModule = module;
+  return (core = loaded);
+}
+
+/**
+ * Another instance of the core, in a memory of its own, for gradients that stay there.
+ * @param {WebAssembly.Memory} memory  that never grows
+ * @returns {Core}
+ * @throws {Error} if the engine makes no instance synchronously
+ */
+export function makeResidentCore(memory) {
+  getCore();
+  const module = /** @type {WebAssembly.Module} */ (coreModule);
+  try {
+    return makeCore(module, memory, false);
+  } catch (cause) {
+    throw refusal(module, cause);
+  }
+}
+
+/**
+ * @param {WebAssembly.Module} module
+ * @param {WebAssembly.Memory} memory
+ * @param {boolean} hasStaging
+ */
+function makeCore(module, memory, hasStaging) {
+  const { imports, toCore } = prepare(memory, hasStaging);
+  return toCore(new WebAssembly.Instance(module, imports));
+}
+
+/**
+ * @param {WebAssembly.Memory} memory
+ * @param {boolean} hasStaging
+ */
+function prepare(memory, hasStaging) {
+  const { imports, bind } = embind(memory);
+  const toCore = (/** @type {WebAssembly.Instance} */ instance) => {
+    const bindings = bind(instance);
+    if (bindings.interfaceVersion !== INTERFACE_VERSION) throw new TypeError('it has other exports');
+    return layOut(bindings, memory.buffer, hasStaging);
+  };
+  return { imports, toCore };
 }
 
 /**
@@ -247,22 +278,4 @@ function reasonFor(source, words) {
   return words.startsWith('CompileError') && !WebAssembly.validate(simd)
     ? 'no WebAssembly SIMD here; expected a newer engine or processor'
     : `the WebAssembly module does not compile: ${words}`;
-}
-
-/**
- * @param {import('./embind.js').Bound} bound
- * @returns {Core}
- */
-function coreOf({ bindings, buffer }) {
-  if (bindings.interfaceVersion !== INTERFACE_VERSION) throw new TypeError('it has other exports');
-  const { stagingAddress, stagingBytes, segmentTableAddress, maxSegments } = bindings;
-  return {
-    ...bindings,
-    bytes: new Uint8Array(buffer, stagingAddress, stagingBytes),
-    float32: new Float32Array(buffer, stagingAddress, stagingBytes / Float32Array.BYTES_PER_ELEMENT),
-    float64: new Float64Array(buffer, stagingAddress, stagingBytes / Float64Array.BYTES_PER_ELEMENT),
-    segments: new Uint32Array(buffer, segmentTableAddress, WORDS_PER_SEGMENT * maxSegments),
-    state: new BigUint64Array(buffer, bindings.stateAddress, WORDS),
-    summary: new Float64Array(buffer, bindings.summaryAddress, NUMBERS_OF_SUMMARY),
-  };
 }

@@ -1,20 +1,15 @@
-// web/core/reduce.js: tensors on the CPU to a norm or a partial. Second in the pipeline, after web/door/collect.js: packs
-// the tensors into the core's staging area and calls it once each time the area holds enough.
-import { BYTE_SHIFTS } from './dtypes.js';
-import { copyIn } from './staging.js';
-import { TOTALS } from './partial.js';
-import { getCore, WORDS_PER_SEGMENT } from './module.js';
+// web/core/reduce.js: tensors to a norm or a partial, after the door. Each home reduces what lives there; partials, as words, are
+// merged in one of them.
+import { allocationOf, byHome } from './homes.js';
+import { MAX_GROUPS } from './memory.js';
+import { getCore } from './module.js';
+import { forEachBatch, pack } from './pack.js';
+import { TOTALS, WORDS } from './partial.js';
 
 /**
- * @typedef {import('../door/collect.js').Tensor} Tensor
- * @typedef {import('./module.js').Core} Core
+ * @typedef {import('./dtypes.js').Tensor} Tensor
+ * @typedef {import('./memory.js').Core} Core
  */
-
-// The core loads 16 bytes at a time, faster where they are aligned; elements must lie at multiples of their size.
-const ALIGNMENT = 16;
-
-// Small tensors are no faster in larger heaps, which fall out of the second-level cache.
-const ENOUGH_BYTES = 1 << 18;
 
 /**
  * The p-norm of the tensors as if they were one vector. The tensors are read, never written.
@@ -23,39 +18,58 @@ const ENOUGH_BYTES = 1 << 18;
  * @returns {number}
  */
 export function reduceNorm(tensors, normType) {
-  const core = getCore();
-  core.begin(normType);
-  pack(core, tensors);
-  return core.finish();
+  const core = reduceToTotal(tensors, normType);
+  return core.finish(normType, core.totalAt);
+}
+
+/**
+ * The p-norm of each tensor, and of all.
+ * @param {readonly Tensor[]} tensors
+ * @param {number} normType
+ * @returns {{ norm: number, norms: Float64Array }}
+ */
+export function reduceEach(tensors, normType) {
+  const norms = new Float64Array(tensors.length);
+  const households = byHome(tensors);
+  for (const household of households) {
+    const { core, tensors: own } = household;
+    const { partialsAt, totalAt, partialBytes } = core;
+    core.clear(totalAt, 0, 1);
+    forEachBatch(household, (first, groups, positionOf) => {
+      core.clear(partialsAt, 0, groups);
+      pack(core, own, first, first + groups, 1, (count) =>
+        core.reduce(normType, core.segmentsAt, count, partialsAt, 0),
+      );
+      core.merge(partialsAt, 0, groups, totalAt, 0);
+      for (let group = 0; group < groups; ++group)
+        norms[positionOf(group)] = core.finish(normType, partialsAt + group * partialBytes);
+    });
+  }
+  const core = mergeTotals(households);
+  return { norm: core.finish(normType, core.totalAt), norms };
 }
 
 /**
  * Adds tensors to a partial.
  * @param {readonly Tensor[]} tensors
  * @param {number} normType
- * @param {BigUint64Array} state  of the partial; see web/accumulator.js for what is in it
+ * @param {BigUint64Array} state  the words of the partial: web/core/partial.js has their names
  * @throws {RangeError} if that is more than a partial holds; nothing is added then
  */
 export function reduceInto(tensors, normType, state) {
-  const core = getCore();
-  begin(core, normType, state);
-  pack(core, tensors);
-  save(core, state);
+  const core = reduceToTotal(tensors, normType);
+  const words = wordsOfTotal(core);
+  addTo(core, state, words);
 }
 
 /**
  * Adds a partial to another.
  * @param {BigUint64Array} from
- * @param {number} normType  of both
  * @param {BigUint64Array} state
  * @throws {RangeError} if that is more than a partial holds; nothing is added then
  */
-export function mergeInto(from, normType, state) {
-  const core = getCore();
-  begin(core, normType, state);
-  core.state.set(from);
-  core.merge();
-  save(core, state);
+export function mergeInto(from, state) {
+  addTo(getCore(), state, from);
 }
 
 /**
@@ -66,65 +80,75 @@ export function mergeInto(from, normType, state) {
  */
 export function finish(state, normType) {
   const core = getCore();
-  begin(core, normType, state);
-  return core.finish();
+  core.partials.set(state);
+  return core.finish(normType, core.partialsAt);
 }
 
 /**
- * @param {Core} core
+ * The partial of all tensors, as the total of the core that is returned.
+ * @param {readonly Tensor[]} tensors
  * @param {number} normType
- * @param {BigUint64Array} state
+ * @returns {Core}
  */
-function begin(core, normType, state) {
-  core.begin(normType);
-  core.state.set(state);
-  core.merge();
+function reduceToTotal(tensors, normType) {
+  const tables = allocationOf(tensors)?.tables;
+  if (tables === undefined || tables.length === 0) return reduceHouseholds(byHome(tensors), normType);
+  for (const { core, at, count } of tables) {
+    core.clear(core.totalAt, 0, 1);
+    core.reduce(normType, at, count, core.totalAt, 0);
+  }
+  return mergeTotals(tables);
+}
+
+/**
+ * @param {import('./homes.js').Household[]} households
+ * @param {number} normType
+ * @returns {Core}
+ */
+function reduceHouseholds(households, normType) {
+  for (const { core, tensors } of households) {
+    core.clear(core.totalAt, 0, 1);
+    pack(core, tensors, 0, tensors.length, 0, (count) =>
+      core.reduce(normType, core.segmentsAt, count, core.totalAt, 0),
+    );
+  }
+  return mergeTotals(households);
+}
+
+/**
+ * Merges the totals of all cores in that of the first.
+ * @param {readonly { core: Core }[]} each
+ * @returns {Core}
+ */
+function mergeTotals(each) {
+  const { core } = each[0];
+  for (let i = 1; i < each.length; ++i) {
+    core.partials.set(wordsOfTotal(each[i].core));
+    core.merge(core.partialsAt, 0, 1, core.totalAt, 0);
+  }
+  return core;
+}
+
+/**
+ * @param {Core} core
+ * @returns {BigUint64Array}
+ */
+function wordsOfTotal({ partials }) {
+  return partials.subarray(WORDS * MAX_GROUPS, WORDS * (MAX_GROUPS + 1));
 }
 
 /**
  * @param {Core} core
  * @param {BigUint64Array} state
+ * @param {BigUint64Array} words  what to add, of another or of this core's total
  * @throws {RangeError} if the totals might overflow next time; the state stays as it was
  */
-function save(core, state) {
-  core.save();
-  const isFull = core.state.subarray(0, TOTALS).some((total) => total >= 1n << 63n);
+function addTo(core, state, words) {
+  const total = wordsOfTotal(core);
+  total.set(words);
+  core.partials.set(state);
+  core.merge(core.partialsAt, 0, 1, core.totalAt, 0);
+  const isFull = total.subarray(0, TOTALS).some((digit) => digit >= 1n << 63n);
   if (isFull) throw new RangeError('more than 2^31 blocks were added; expected a reset() before');
-  state.set(core.state);
-}
-
-/**
- * @param {Core} core
- * @param {readonly Tensor[]} tensors
- */
-function pack(core, tensors) {
-  const { blockElements, maxSegments, stagingBytes, segments } = core;
-  let segmentCount = 0;
-  let byteOffset = 0;
-  for (let k = 0; k < tensors.length; ++k) {
-    const tensor = tensors[k];
-    const { dtype, length } = tensor;
-    const shift = BYTE_SHIFTS[dtype];
-    for (let start = 0; start < length;) {
-      let count = (stagingBytes - byteOffset) >> shift;
-      // A piece that does not end its tensor ends at a block, so that cutting changes no block's sum.
-      if (count < length - start) count -= count % blockElements;
-      else count = length - start;
-      if (count === 0 || byteOffset >= ENOUGH_BYTES || segmentCount === maxSegments) {
-        core.accumulate(segmentCount);
-        segmentCount = 0;
-        byteOffset = 0;
-        continue;
-      }
-      copyIn(core, tensor, start, count, byteOffset);
-      const word = segmentCount * WORDS_PER_SEGMENT;
-      segments[word] = byteOffset;
-      segments[word + 1] = count;
-      segments[word + 2] = dtype;
-      segmentCount += 1;
-      byteOffset = (byteOffset + (count << shift) + ALIGNMENT - 1) & -ALIGNMENT;
-      start += count;
-    }
-  }
-  if (segmentCount > 0) core.accumulate(segmentCount);
+  state.set(total);
 }

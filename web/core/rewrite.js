@@ -1,13 +1,15 @@
 // web/core/rewrite.js: writes gradients in place, for web/clip.js; the only file that does. Takes tensors of which no
 // two share memory (web/door/aliases.js sees to that).
 import { BYTE_SHIFTS, FLOAT32, FLOAT64 } from './dtypes.js';
+import { allocationOf, byHome } from './homes.js';
+import { STAGING_BYTES } from './memory.js';
+import { forEachBatch, pack, setSegment } from './pack.js';
 import { copyIn, copyOut } from './staging.js';
 import { fillWith } from '../words/typed-array.js';
-import { getCore } from './module.js';
 
 /**
- * @typedef {import('../door/collect.js').Tensor} Tensor
- * @typedef {import('./module.js').Core} Core
+ * @typedef {import('./dtypes.js').Tensor} Tensor
+ * @typedef {import('./memory.js').Core} Core
  */
 
 // Up to here a loop is faster than two copies and a call.
@@ -67,20 +69,61 @@ export function fillWithZeros(tensors) {
  * @param {number} limit
  */
 function rewrite(tensors, factor, limit) {
-  const core = getCore();
-  const floatFactor = roundDownToFloat(factor);
-  // From the last to the first: the end of what was just measured is still in the processor's cache.
-  for (let k = tensors.length - 1; k >= 0; --k) {
-    const tensor = tensors[k];
-    const ownFactor = tensor.dtype === FLOAT32 ? floatFactor : factor;
-    if (tensor.dtype <= FLOAT64 && tensor.length <= LOOP_ELEMENTS) rewriteByLoop(tensor, ownFactor, limit);
-    else rewriteByCore(core, tensor, ownFactor, limit);
+  const tables = allocationOf(tensors)?.tables ?? [];
+  for (const { core, at, count } of tables) {
+    core.factors[0] = factor;
+    core.rewrite(at, count, core.factorsAt, limit);
+  }
+  if (tables.length > 0) return;
+  for (const { core, tensors: own } of byHome(tensors)) {
+    core.factors[0] = factor;
+    if (core.staging !== null) rewriteByCopying(core, own, [factor], limit);
+    else
+      pack(core, own, 0, own.length, 0, (count) =>
+        core.rewrite(core.segmentsAt, count, core.factorsAt, limit),
+      );
   }
 }
 
 /**
- * The largest float32 that is not above a factor: the core multiplies floats by a float four times as fast, and
- * rounding down keeps the norm below its limit. Factors that are no normal float32 stay as they are.
+ * g = g * factors[k] for every element of tensor k, as scale does it; a factor of 1 writes nothing.
+ * @param {readonly Tensor[]} tensors
+ * @param {ArrayLike<number>} factors
+ */
+export function scaleEach(tensors, factors) {
+  for (const household of byHome(tensors)) {
+    const { core, tensors: own } = household;
+    forEachBatch(household, (first, groups, positionOf) => {
+      for (let group = 0; group < groups; ++group) core.factors[group] = factors[positionOf(group)];
+      if (core.staging === null)
+        pack(core, own, first, first + groups, 1, (count) =>
+          core.rewrite(core.segmentsAt, count, core.factorsAt, Infinity),
+        );
+      else rewriteByCopying(core, own.slice(first, first + groups), core.factors.slice(), Infinity);
+    });
+  }
+}
+
+/**
+ * @param {Core} core  with a staging area
+ * @param {readonly Tensor[]} tensors
+ * @param {ArrayLike<number>} factors  of each, or one for all
+ * @param {number} limit
+ */
+function rewriteByCopying(core, tensors, factors, limit) {
+  // From the last to the first: the end of what was just measured is still in the processor's cache.
+  for (let k = tensors.length - 1; k >= 0; --k) {
+    const tensor = tensors[k];
+    const factor = factors[factors.length === 1 ? 0 : k];
+    if (factor === 1 && limit === Infinity) continue;
+    if (tensor.dtype <= FLOAT64 && tensor.length <= LOOP_ELEMENTS) rewriteByLoop(tensor, factor, limit);
+    else rewriteByCore(core, tensor, factor, limit);
+  }
+}
+
+/**
+ * The largest float32 that is not above a factor, as round_down_to_float of src/segments.cpp does it; tests/clip.test.js compares
+ * their bits. Factors that are no normal float32 stay as they are.
  * @param {number} factor  in [0, 1], or NaN
  * @returns {number}
  */
@@ -95,9 +138,10 @@ function roundDownToFloat(factor) {
  * @param {number} factor
  * @param {number} limit
  */
-function rewriteByLoop({ array, length }, factor, limit) {
+function rewriteByLoop({ array, dtype, length }, factor, limit) {
   if (limit === Infinity) {
-    for (let i = 0; i < length; ++i) array[i] *= factor;
+    const own = dtype === FLOAT32 ? roundDownToFloat(factor) : factor;
+    for (let i = 0; i < length; ++i) array[i] *= own;
   } else {
     for (let i = 0; i < length; ++i) array[i] = Math.max(Math.min(array[i], limit), -limit);
   }
@@ -111,13 +155,16 @@ function rewriteByLoop({ array, length }, factor, limit) {
  */
 function rewriteByCore(core, tensor, factor, limit) {
   const { dtype, length } = tensor;
-  const chunk = core.stagingBytes >> BYTE_SHIFTS[dtype];
+  const staging = /** @type {import('./memory.js').StagingArea} */ (core.staging);
+  const chunk = STAGING_BYTES >> BYTE_SHIFTS[dtype];
+  core.factors[0] = factor;
   for (let end = length; end > 0;) {
     const count = end % chunk || chunk;
     const start = end - count;
     end = start;
-    copyIn(core, tensor, start, count, 0);
-    core.rewrite(dtype, count, factor, limit);
-    copyOut(core, tensor, start, count);
+    copyIn(staging, tensor, start, count, 0);
+    setSegment(core.segments, 0, staging.at, count, dtype, 0);
+    core.rewrite(core.segmentsAt, 1, core.factorsAt, limit);
+    copyOut(staging, tensor, start, count);
   }
 }

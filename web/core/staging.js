@@ -1,12 +1,12 @@
-// web/core/staging.js: elements into the core's staging area and back out of it. Used by what reduces and by what
-// rewrites; knows nothing of norms.
+// web/core/staging.js: elements into a staging area and back out of it. Used by what reduces and by what rewrites; knows nothing
+// of norms.
 import { BYTE_SHIFTS, FLOAT32, FLOAT64 } from './dtypes.js';
-import { bytesOf, lengthOf } from '../words/typed-array.js';
+import { bytesOf } from '../words/typed-array.js';
 
 /**
- * @typedef {import('../door/collect.js').Tensor} Tensor
+ * @typedef {import('./dtypes.js').Tensor} Tensor
  * @typedef {import('./dtypes.js').GradientArray} GradientArray
- * @typedef {import('./module.js').Core} Core
+ * @typedef {import('./memory.js').StagingArea} StagingArea
  */
 
 // Up to here a loop copies faster than TypedArray.prototype.set.
@@ -14,36 +14,35 @@ const LOOP_COPY_ELEMENTS = 8;
 
 /**
  * Copies elements of a tensor to a byte offset in the staging area, a multiple of 16.
- * @param {Core} core
+ * @param {StagingArea} staging
  * @param {Tensor} tensor
  * @param {number} start  the first element
  * @param {number} count  of elements, no more than fit
  * @param {number} byteOffset
  */
-export function copyIn(core, { array, dtype, length }, start, count, byteOffset) {
-  // A view of a buffer that grew since the door is longer now.
-  const isWhole = count === length && lengthOf(array) === length;
+export function copyIn(staging, { array, dtype, length }, start, count, byteOffset) {
+  const isWhole = count === length;
   if (dtype === FLOAT32 && count <= LOOP_COPY_ELEMENTS) {
-    copyByLoop(array, start, count, core.float32, byteOffset >> 2);
+    copyByLoop(array, start, count, staging.float32, byteOffset >> 2);
   } else if (dtype === FLOAT32 && isWhole) {
-    core.float32.set(array, byteOffset >> 2);
+    staging.float32.set(array, byteOffset >> 2);
   } else if (dtype === FLOAT64 && isWhole) {
-    core.float64.set(array, byteOffset >> 3);
+    staging.float64.set(array, byteOffset >> 3);
   } else {
-    core.bytes.set(bytesAt(array, dtype, start, count), byteOffset);
+    staging.bytes.set(bytesAt(array, dtype, start, count), byteOffset);
   }
 }
 
 /**
  * Copies the first elements in the staging area back to where they came from.
- * @param {Core} core
+ * @param {StagingArea} staging
  * @param {Tensor} tensor
  * @param {number} start
  * @param {number} count
  */
-export function copyOut(core, { array, dtype }, start, count) {
+export function copyOut({ bytes }, { array, dtype }, start, count) {
   const target = bytesAt(array, dtype, start, count);
-  target.set(core.bytes.subarray(0, target.length));
+  target.set(bytes.subarray(0, target.length));
 }
 
 /**

@@ -16,10 +16,21 @@
  * @property {number} [learningRate] 0.1 by default
  * @property {number} [momentum] 0.9 by default
  * @property {number} [seed] of the initial weights and of `generate`, 0 .. 2^32 - 1; 1 by default
+ * @property {Allocate} [allocate] where the gradients lie; arrays of their own if left out
  */
 
 /** @typedef {{ data: Float32Array, grad: Float32Array }} TrainedParameter */
 /** @typedef {{ data: Float32Array, grad: null }} FrozenParameter */
+
+/**
+ * How many elements the gradient of each parameter has; null if it has none.
+ * @typedef {{ embedding: null, inputToHidden: number, hiddenToHidden: number, hiddenBias: number,
+ *   hiddenToOutput: number, outputBias: number }} GradientLengths
+ */
+
+/** @typedef {{ readonly [Name in keyof GradientLengths]: Name extends 'embedding' ? null : Float32Array }} Gradients */
+
+/** @typedef {(lengths: GradientLengths) => Gradients} Allocate  makes the arrays that gradients are written to */
 
 /** The code for "no character": what comes before the first and after the last one of every text. */
 const BOUNDARY = 0;
@@ -121,6 +132,7 @@ class CharRnn {
     learningRate = 0.1,
     momentum = 0.9,
     seed = 1,
+    allocate = allocateAnywhere,
   }) {
     this.alphabet = requireAlphabet(alphabet);
     this.hiddenSize = requireSize('hiddenSize', hiddenSize);
@@ -135,6 +147,23 @@ class CharRnn {
     this.outputSize = alphabet.length + 1;
     const { embeddingSize: E, hiddenSize: H, outputSize: V } = this;
 
+    /** What `parameters` have as their `grad`, made in one go: null for the embedding, which is frozen. */
+    this.gradients = allocate({
+      embedding: null,
+      inputToHidden: E * H,
+      hiddenToHidden: H * H,
+      hiddenBias: H,
+      hiddenToOutput: H * V,
+      outputBias: V,
+    });
+    const trained = (
+      /** @type {Exclude<keyof GradientLengths, 'embedding'>} */ name,
+      /** @type {Float32Array} */ data,
+    ) => ({
+      data,
+      grad: this.gradients[name],
+    });
+
     /**
      * Matrices are stored row by row. The embedding is frozen: random codes tell the characters apart, and
      * inputToHidden learns what to make of them. Its gradient is null, which `gradNorm` skips.
@@ -143,15 +172,15 @@ class CharRnn {
       /** @type {FrozenParameter} V x E */
       embedding: { data: randomArray(V * E, 1, this.#random), grad: null },
       /** @type {TrainedParameter} E x H */
-      inputToHidden: trained(randomArray(E * H, 1 / E, this.#random)),
+      inputToHidden: trained('inputToHidden', randomArray(E * H, 1 / E, this.#random)),
       /** @type {TrainedParameter} H x H */
-      hiddenToHidden: trained(randomArray(H * H, 1 / H, this.#random)),
+      hiddenToHidden: trained('hiddenToHidden', randomArray(H * H, 1 / H, this.#random)),
       /** @type {TrainedParameter} H */
-      hiddenBias: trained(new Float32Array(H)),
+      hiddenBias: trained('hiddenBias', new Float32Array(H)),
       /** @type {TrainedParameter} H x V */
-      hiddenToOutput: trained(randomArray(H * V, 1 / H, this.#random)),
+      hiddenToOutput: trained('hiddenToOutput', randomArray(H * V, 1 / H, this.#random)),
       /** @type {TrainedParameter} V */
-      outputBias: trained(new Float32Array(V)),
+      outputBias: trained('outputBias', new Float32Array(V)),
     };
     this.#workspace = createWorkspace(this.batchSize * this.sequenceLength, E, H, V);
     this.#velocities = Object.values(this.parameters).map(({ data }) => new Float32Array(data.length));
@@ -499,9 +528,10 @@ function descend(data, grad, velocity, learningRate, momentum) {
   }
 }
 
-/** @param {Float32Array} data */
-function trained(data) {
-  return { data, grad: new Float32Array(data.length) };
+/** @type {Allocate} */
+function allocateAnywhere({ embedding, ...lengths }) {
+  const arrays = Object.entries(lengths).map(([name, length]) => [name, new Float32Array(length)]);
+  return { embedding, ...Object.fromEntries(arrays) };
 }
 
 /**

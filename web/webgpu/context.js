@@ -1,18 +1,20 @@
 // web/webgpu/context.js: what is made once for each device: layouts, pipelines, and whether the device was lost. Above
 // the shaders, below web/webgpu/plan.js.
-import { decideShader, rewriteShader } from './clip-shaders.js';
 import { COPY_DST, STAGE_COMPUTE, STORAGE } from './constants.js';
-import { healthShader } from './health-shader.js';
-import { mergeShader } from './merge-shader.js';
-import { reduceShader } from './reduce-shader.js';
 
 /**
  * @typedef {import('./types.js').GpuDevice} GpuDevice
- * @typedef {import('./types.js').GpuBuffer} GpuBuffer
  * @typedef {import('./types.js').GpuBindGroupLayout} GpuBindGroupLayout
  * @typedef {import('./types.js').GpuComputePipeline} GpuComputePipeline
- * @typedef {import('./reduce-shader.js').ReduceKind} ReduceKind
+ * @typedef {import('./types.js').GpuBufferBinding} GpuBufferBinding
  * @typedef {import('./jobs.js').Limits} Limits
+ */
+
+/** @typedef {'storage' | 'read-only-storage' | 'uniform'} BindingKind */
+
+/**
+ * A shader, by a name that no other has, and the kinds of the bindings of each of its groups.
+ * @typedef {{ name: string, groups: BindingKind[][], code: () => string }} Kernel
  */
 
 /** More bindings than this make shaders long. */
@@ -35,8 +37,10 @@ export function contextOf(device) {
 export class Context {
   /** @type {Map<string, GpuComputePipeline>} */
   #pipelines = new Map();
-  /** @type {Map<number, TensorKernels>} */
-  #kernels = new Map();
+  /** Those that are on their way. @type {Map<string, Promise<GpuComputePipeline | null>>} */
+  #compilations = new Map();
+  /** @type {Map<string, GpuBindGroupLayout>} */
+  #layouts = new Map();
   /** @type {string | null} */
   #loss = null;
 
@@ -44,8 +48,6 @@ export class Context {
   constructor(device) {
     this.device = device;
     this.limits = limitsOf(device);
-    this.hasSubgroups = device.features.has('subgroups');
-    this.layouts = makeLayouts(device);
     /** Bound where a dispatch has fewer tensors than bindings; each its own part, as those that are written must. */
     this.placeholder = device.createBuffer({
       label: 'gradnorm placeholder',
@@ -69,101 +71,75 @@ export class Context {
   }
 
   /**
-   * The kernels for dispatches with as many bindings of tensors. For one there is no choosing between them, which matters
-   * on devices that run every branch.
-   * @param {number} bindings
-   * @returns {TensorKernels}
+   * Compiles now, unless it is done already.
+   * @param {Kernel} kernel
    */
-  kernelsFor(bindings) {
-    const slots = bindings <= 1 ? 1 : this.limits.slots;
-    let kernels = this.#kernels.get(slots);
-    if (kernels === undefined) this.#kernels.set(slots, (kernels = new TensorKernels(this, slots)));
-    return kernels;
-  }
-
-  /** @param {1 | 2} level */
-  merge(level) {
-    return this.pipeline(`merge ${level}`, 'mergeParts', [this.layouts.merge], () => mergeShader(level));
-  }
-
-  /** @param {ReduceKind} kind */
-  decide(kind) {
-    const { decide, uniform } = this.layouts;
-    return this.pipeline(`decide ${kind}`, 'decide', [decide, uniform], () => decideShader(kind));
-  }
-
-  /**
-   * @param {string} name
-   * @param {string} entryPoint
-   * @param {GpuBindGroupLayout[]} bindGroupLayouts
-   * @param {() => string} code
-   * @returns {GpuComputePipeline}
-   */
-  pipeline(name, entryPoint, bindGroupLayouts, code) {
-    let pipeline = this.#pipelines.get(name);
+  pipeline(kernel) {
+    let pipeline = this.#pipelines.get(kernel.name);
     if (pipeline === undefined) {
-      const label = `gradnorm ${name}`;
-      pipeline = this.device.createComputePipeline({
-        label,
-        layout: this.device.createPipelineLayout({ label, bindGroupLayouts }),
-        compute: { module: this.device.createShaderModule({ label, code: code() }), entryPoint },
-      });
-      this.#pipelines.set(name, pipeline);
+      pipeline = this.device.createComputePipeline(this.#descriptor(kernel));
+      this.#pipelines.set(kernel.name, pipeline);
     }
     return pipeline;
   }
-}
-
-/** The kernels that read or write tensors, for a number of bindings. */
-export class TensorKernels {
-  #context;
 
   /**
-   * @param {Context} context
-   * @param {number} slots
+   * Compiles in the background. Never rejects: what is wrong with a pipeline, whoever needs it is told.
+   * @param {Kernel} kernel
    */
-  constructor(context, slots) {
-    this.#context = context;
-    this.slots = slots;
-    const { device } = context;
-    const tensors = (/** @type {BindingKind} */ kind) => Array.from({ length: slots }, () => kind);
-    this.layouts = {
-      reduce: makeLayout(device, `reduce ${slots}`, ['uniform', 'storage', ...tensors('read-only-storage')]),
-      rewrite: makeLayout(device, `rewrite ${slots}`, [
-        'uniform',
-        'read-only-storage',
-        ...tensors('storage'),
-      ]),
+  async prepare(kernel) {
+    const { name } = kernel;
+    if (this.#pipelines.has(name)) return;
+    let compilation = this.#compilations.get(name);
+    if (compilation === undefined) {
+      const compile = async () => this.device.createComputePipelineAsync(this.#descriptor(kernel));
+      compilation = compile().catch(() => null);
+      this.#compilations.set(name, compilation);
+    }
+    const pipeline = await compilation;
+    if (pipeline !== null && !this.#pipelines.has(name)) this.#pipelines.set(name, pipeline);
+  }
+
+  /** @param {BindingKind[]} kinds */
+  layout(kinds) {
+    const name = kinds.join();
+    let layout = this.#layouts.get(name);
+    if (layout === undefined) {
+      const entries = kinds.map((type, binding) => ({
+        binding,
+        visibility: STAGE_COMPUTE,
+        buffer: { type },
+      }));
+      layout = this.device.createBindGroupLayout({ label: 'gradnorm', entries });
+      this.#layouts.set(name, layout);
+    }
+    return layout;
+  }
+
+  /**
+   * @param {string} label
+   * @param {BindingKind[]} kinds
+   * @param {GpuBufferBinding[]} resources
+   */
+  bindGroup(label, kinds, resources) {
+    const entries = resources.map((resource, binding) => ({ binding, resource }));
+    return this.device.createBindGroup({ label, layout: this.layout(kinds), entries });
+  }
+
+  /** @param {Kernel} kernel */
+  #descriptor({ name, groups, code }) {
+    const label = `gradnorm ${name}`;
+    const bindGroupLayouts = groups.map((kinds) => this.layout(kinds));
+    return {
+      label,
+      layout: this.device.createPipelineLayout({ label, bindGroupLayouts }),
+      compute: { module: this.device.createShaderModule({ label, code: code() }), entryPoint: 'main' },
     };
-  }
-
-  /** @param {ReduceKind} kind */
-  reduce(kind) {
-    const { hasSubgroups, layouts } = this.#context;
-    const groups = kind === 'real' ? [this.layouts.reduce, layouts.uniform] : [this.layouts.reduce];
-    const code = () => reduceShader(kind, this.slots, hasSubgroups);
-    return this.#context.pipeline(`reduce ${kind} ${this.slots}`, 'reduce', groups, code);
-  }
-
-  /** For the same bind groups as reduce's, and partials of its own. */
-  health() {
-    const code = () => healthShader(this.slots, this.#context.hasSubgroups);
-    return this.#context.pipeline(`health ${this.slots}`, 'inspect', [this.layouts.reduce], code);
-  }
-
-  /** @param {'scale' | 'clamp'} verb */
-  rewrite(verb) {
-    const groups = [this.layouts.rewrite, this.#context.layouts.uniform];
-    const code = () => rewriteShader(verb, this.slots);
-    return this.#context.pipeline(`${verb} ${this.slots}`, 'rewrite', groups, code);
   }
 }
 
-/**
- * @param {GpuDevice} device
- * @returns {Limits}
- */
-function limitsOf({ limits }) {
+/** @type {(device: GpuDevice) => Limits} */
+function limitsOf({ limits, features }) {
   const alignment = Math.max(limits.minStorageBufferOffsetAlignment, limits.minUniformBufferOffsetAlignment);
   return {
     // One storage buffer is the table of jobs.
@@ -171,33 +147,6 @@ function limitsOf({ limits }) {
     bindingBytes: limits.maxStorageBufferBindingSize,
     workgroups: limits.maxComputeWorkgroupsPerDimension,
     alignment,
+    hasSubgroups: features.has('subgroups'),
   };
-}
-
-/** @param {GpuDevice} device */
-function makeLayouts(device) {
-  return {
-    merge: makeLayout(device, 'merge', ['uniform', 'read-only-storage', 'storage']),
-    decide: makeLayout(device, 'decide', ['storage']),
-    uniform: makeLayout(device, 'uniform', ['uniform']),
-  };
-}
-
-/** @typedef {'storage' | 'read-only-storage' | 'uniform'} BindingKind */
-
-/**
- * @param {GpuDevice} device
- * @param {string} label
- * @param {BindingKind[]} kinds
- * @returns {GpuBindGroupLayout}
- */
-function makeLayout(device, label, kinds) {
-  return device.createBindGroupLayout({
-    label: `gradnorm ${label}`,
-    entries: kinds.map((kind, binding) => ({
-      binding,
-      visibility: STAGE_COMPUTE,
-      buffer: { type: kind },
-    })),
-  });
 }

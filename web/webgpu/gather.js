@@ -1,60 +1,53 @@
 // web/webgpu/gather.js: small tensors in many buffers, copied into one before they are measured. A dispatch binds a
 // handful of buffers, so thousands of them would take hundreds of dispatches; copies need no binding.
 import { COPY_DST, COPY_SRC, GATHERED_BYTES, STORAGE } from './constants.js';
-import { bytesPerElement, wordsAround } from './jobs.js';
+import { wordsAround } from './jobs.js';
 
 /**
  * @typedef {import('./types.js').GpuBuffer} GpuBuffer
  * @typedef {import('./types.js').GpuCommandEncoder} GpuCommandEncoder
- * @typedef {import('./context.js').Context} Context
  * @typedef {import('./jobs.js').Range} Range
- */
-
-/**
- * Whole words, in bytes.
- * @typedef {object} Copy
- * @property {GpuBuffer} source
- * @property {number} begin   in the source
- * @property {number} target  in the gathered buffer
- * @property {number} size
  */
 
 /** Copies of those ranges whose buffers are hardly read otherwise. */
 export class Gather {
-  /** @type {Copy[]} */
+  /** In bytes. @type {{ source: GpuBuffer, begin: number, target: number, size: number }[]} */
   #copies = [];
   /** @type {GpuBuffer | null} */
   #buffer = null;
 
   /**
-   * @param {Context} context
+   * @param {import('./context.js').Context} context
    * @param {readonly Range[]} ranges
    */
   constructor({ device, limits }, ranges) {
-    const bytesRead = bytesReadOf(ranges);
-    const isWorthIt = bytesRead.size > limits.slots;
+    /** What is read of each buffer. @type {Map<GpuBuffer, number>} */
+    const read = new Map();
+    for (const range of ranges) read.set(range.buffer, (read.get(range.buffer) ?? 0) + sizeOf(range));
     const isSmall = (/** @type {GpuBuffer} */ buffer) =>
-      (bytesRead.get(buffer) ?? 0) <= GATHERED_BYTES && (buffer.usage & COPY_SRC) !== 0;
-    const room = Math.min(limits.bindingBytes, device.limits.maxBufferSize);
+      (read.get(buffer) ?? 0) <= GATHERED_BYTES && (buffer.usage & COPY_SRC) !== 0;
+    const room = read.size > limits.slots ? Math.min(limits.bindingBytes, device.limits.maxBufferSize) : 0;
     let end = 0;
-    const gathered = ranges.map((range) => {
-      const copy = copyOf(range, end);
-      if (!isWorthIt || !isSmall(range.buffer) || end + copy.size > room) return null;
-      end += copy.size;
-      this.#copies.push(copy);
-      return copy;
+    const targets = ranges.map((range) => {
+      const size = sizeOf(range);
+      if (!isSmall(range.buffer) || end + size > room) return -1;
+      const target = end;
+      this.#copies.push({ source: range.buffer, begin: wordsAround(range).begin, target, size });
+      // Where a job of float32 is whole.
+      end += Math.ceil(size / 16) * 16;
+      return target;
     });
-    if (end > 0) {
-      const label = 'gradnorm gathered tensors';
-      this.#buffer = device.createBuffer({ label, size: end, usage: STORAGE | COPY_DST });
-    }
-    const buffer = this.#buffer;
+    const buffer =
+      end === 0
+        ? null
+        : device.createBuffer({ label: 'gradnorm gathered tensors', size: end, usage: STORAGE | COPY_DST });
+    this.#buffer = buffer;
     /** What to measure in the place of the ranges. @type {readonly Range[]} */
-    this.ranges = ranges.map((range, i) => {
-      const copy = gathered[i];
-      if (copy === null || buffer === null) return range;
-      return { ...range, buffer, offset: copy.target + range.offset - copy.begin };
-    });
+    this.ranges = ranges.map((range, i) =>
+      buffer === null || targets[i] < 0
+        ? range
+        : { ...range, buffer, offset: targets[i] + (range.offset % 4) },
+    );
   }
 
   /** @param {GpuCommandEncoder} encoder  outside of a pass */
@@ -69,23 +62,8 @@ export class Gather {
   }
 }
 
-/**
- * How much is read of each buffer.
- * @param {readonly Range[]} ranges
- */
-function bytesReadOf(ranges) {
-  /** @type {Map<GpuBuffer, number>} */
-  const read = new Map();
-  for (const range of ranges) read.set(range.buffer, (read.get(range.buffer) ?? 0) + copyOf(range, 0).size);
-  return read;
-}
-
-/**
- * @param {Range} range
- * @param {number} target
- * @returns {Copy}
- */
-function copyOf({ buffer, dtype, offset, length }, target) {
-  const { begin, end } = wordsAround(offset, length * bytesPerElement(dtype));
-  return { source: buffer, begin, target, size: end - begin };
+/** @param {Range} range */
+function sizeOf(range) {
+  const { begin, end } = wordsAround(range);
+  return end - begin;
 }

@@ -1,15 +1,13 @@
 // web/webgpu/gpu-grad-norm.js: GpuGradNorm, the way into the GPU path: a device, and plans on it.
-import { checkChoice, checkNormType } from '../words/checks.js';
-import { describe } from '../words/errors.js';
-import { NormAccumulator } from '../api.js';
 import { offerInlineModule } from '../core/source-inline.js';
+import { emptyState } from '../core/partial.js';
+import { finish, mergeInto, reduceInto } from '../core/reduce.js';
+import { checkChoice, checkNormType } from '../words/checks.js';
 import { checkDevice, checkOptions } from './arguments.js';
 import { Context, contextOf } from './context.js';
 import { waitForLoss } from './failures.js';
 import { GpuPlan } from './plan.js';
-import { kindOf } from './powers.js';
-import { collectMixed, collectTensors, gradientOf } from './tensors.js';
-import { isUploadable, UploadRing } from './upload.js';
+import { collectMixed, collectTensors } from './tensors.js';
 
 /**
  * @typedef {import('./types.js').GpuDevice} GpuDevice
@@ -20,12 +18,6 @@ import { isUploadable, UploadRing } from './upload.js';
  * @typedef {object} GpuOptions
  * @property {GpuDevice} [device]  yours, with your buffers; left out, one is requested
  * @property {'low-power' | 'high-performance'} [powerPreference]  for the device that is requested
- */
-
-/**
- * @typedef {object} GpuNormOptions
- * @property {boolean} [upload]  whether the GPU measures also the arrays of float32, float16 and bfloat16, through
- *   buffers of at most 64 MiB in all, and from a copy of them that is made at once; false if left out
  */
 
 /**
@@ -44,8 +36,6 @@ export class GpuGradNorm {
   #ownsDevice;
   /** @type {Set<GpuPlan>} */
   #plans = new Set();
-  /** @type {UploadRing | null} */
-  #uploads = null;
   #isDestroyed = false;
 
   /**
@@ -66,8 +56,7 @@ export class GpuGradNorm {
   /**
    * @param {GpuOptions} [options]
    * @returns {Promise<GpuGradNorm>}
-   * @throws {TypeError} if an option is wrong, or the device has less than the limits of every device that is not of
-   *   compatibility mode
+   * @throws {TypeError} if an option is wrong, or the device has less than the limits that every device has
    * @throws {Error} if there is no WebGPU or no adapter
    */
   static async create(options = {}) {
@@ -98,6 +87,8 @@ export class GpuGradNorm {
     this.#checkUsable();
     const plan = new GpuPlan(this.#context, collectTensors(tensors), () => this.#plans.delete(plan));
     this.#plans.add(plan);
+    // Begun now, whether anybody waits for it or not.
+    plan.ready.catch(() => {});
     return plan;
   }
 
@@ -109,43 +100,29 @@ export class GpuGradNorm {
    * @overload
    * @param {import('./tensors.js').MixedGradients} gradients
    * @param {number} [normType]
-   * @param {GpuNormOptions} [options]
    * @returns {Promise<number>}
    * @throws {TypeError | RangeError | Error} as gradNorm and plan
    */
   /**
    * @param {import('./tensors.js').MixedGradients} gradients
    * @param {number} [normType]
-   * @param {GpuNormOptions} [options]
    */
-  async gradNorm(gradients, normType = 2, options = {}) {
+  async gradNorm(gradients, normType = 2) {
     if (arguments.length === 0) throw new TypeError('gradNorm was called without gradients');
     checkNormType(normType);
-    checkOptions('gradNorm', options, ['upload']);
-    const { upload = false } = options;
-    if (typeof upload !== 'boolean') {
-      throw new TypeError(`upload is ${describe(upload)}; expected true or false`);
-    }
     this.#checkUsable();
     const { tensors, arrays } = collectMixed(gradients);
-    const isUploaded = upload && kindOf(normType) !== null ? isUploadable : () => false;
-    const uploads = arrays.filter((tensor) => isUploaded(tensor));
-    const rest = arrays.filter((tensor) => !isUploaded(tensor)).map(gradientOf);
-    const accumulator = new NormAccumulator(normType);
-    // The GPU works while the CPU does. Each reads now: the arrays and buffers are the caller's again when this returns.
-    const parts = [
-      ...(tensors.length > 0 ? [this.#accumulate(tensors, normType)] : []),
-      ...(uploads.length > 0 ? [this.#uploadRing().accumulate(uploads, normType)] : []),
-      new Promise((resolve) => resolve(accumulator.add(rest))),
-    ];
-    const results = await Promise.allSettled(parts);
-    if (results.some(({ status }) => status === 'rejected')) await waitForLoss(this.#context);
-    this.#checkUsable();
-    for (const result of results) {
-      if (result.status === 'rejected') throw result.reason;
-      if (result.value !== accumulator) accumulator.merge(result.value);
+    const partial = emptyState();
+    // Each reads now: the arrays and buffers are the caller's again when this returns.
+    const onGpu = tensors.length === 0 ? null : this.#partial(tensors, normType);
+    try {
+      reduceInto(arrays, normType, partial);
+    } catch (error) {
+      onGpu?.catch(() => {});
+      throw error;
     }
-    return accumulator.norm;
+    if (onGpu !== null) mergeInto(await onGpu, partial);
+    return finish(partial, normType);
   }
 
   /** Destroys all plans, and the device if it was requested here. What is under way rejects. */
@@ -153,7 +130,6 @@ export class GpuGradNorm {
     if (this.#isDestroyed) return;
     this.#isDestroyed = true;
     for (const plan of [...this.#plans]) plan.destroy();
-    this.#uploads?.destroy();
     if (this.#ownsDevice) this.#context.device.destroy();
   }
 
@@ -161,20 +137,18 @@ export class GpuGradNorm {
    * @param {import('./tensors.js').GpuTensor[]} tensors
    * @param {number} normType
    */
-  async #accumulate(tensors, normType) {
+  async #partial(tensors, normType) {
     const plan = new GpuPlan(this.#context, tensors, () => this.#plans.delete(plan), 1);
     this.#plans.add(plan);
     try {
-      return await plan.accumulate(normType);
+      return await plan.partial(normType);
+    } catch (error) {
+      await waitForLoss(this.#context);
+      this.#checkUsable();
+      throw error;
     } finally {
       plan.destroy();
     }
-  }
-
-  #uploadRing() {
-    return (this.#uploads ??= new UploadRing(this.#context, (tensors, normType) =>
-      this.#accumulate(tensors, normType),
-    ));
   }
 
   #checkUsable() {

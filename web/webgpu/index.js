@@ -2,7 +2,6 @@
 
 /**
  * @typedef {import('./gpu-grad-norm.js').GpuOptions} GpuOptions
- * @typedef {import('./gpu-grad-norm.js').GpuNormOptions} GpuNormOptions
  * @typedef {import('./plan.js').GpuClipOptions} GpuClipOptions
  * @typedef {import('./plan.js').GpuClipStep} GpuClipStep
  * @typedef {import('./plan.js').GpuReportOptions} GpuReportOptions

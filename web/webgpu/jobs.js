@@ -1,6 +1,7 @@
 // web/webgpu/jobs.js: cuts tensors into jobs, and packs jobs into dispatches that bind as few buffers as they can.
 // Pure: ranges of bytes in, tables of words out.
-import { JOB_BFLOAT16, JOB_FLOAT16, JOB_FLOAT32, JOB_ELEMENTS, JOB_WORDS } from './constants.js';
+import { BYTE_SHIFTS, FLOAT32, isHalf } from '../core/dtypes.js';
+import { JOB_ELEMENTS } from './constants.js';
 
 /** @typedef {import('./types.js').GpuBuffer} GpuBuffer */
 
@@ -8,253 +9,221 @@ import { JOB_BFLOAT16, JOB_FLOAT16, JOB_FLOAT32, JOB_ELEMENTS, JOB_WORDS } from 
  * Elements in a buffer.
  * @typedef {object} Range
  * @property {GpuBuffer} buffer
- * @property {number} dtype    as in web/webgpu/constants.js
+ * @property {number} dtype    the code of their type
  * @property {number} offset   in bytes, a multiple of the element's size
  * @property {number} length   in elements
  */
 
 /**
- * What the device can bind and start.
- * @typedef {object} Limits
- * @property {number} slots         tensors' bindings of a dispatch
- * @property {number} bindingBytes
- * @property {number} workgroups    of a dispatch
- * @property {number} alignment     of the offset of a binding
+ * What the device can: bindings of tensors of a dispatch, their bytes and alignment; workgroups; subgroups.
+ * @typedef {{ slots: number, bindingBytes: number, alignment: number, workgroups: number, hasSubgroups: boolean }} Limits
  */
 
 /**
- * @typedef {object} Binding
- * @property {GpuBuffer} buffer
- * @property {number} begin  in bytes, aligned
- * @property {number} end    in bytes
+ * Elements of a range that one workgroup takes.
+ * @typedef {object} Job
+ * @property {number} number  among all, in the order of the ranges
+ * @property {Range} range
+ * @property {number} firstElement  in its range
+ * @property {number} begin   in bytes, of whole words
+ * @property {number} end
+ * @property {number} start   elements, counted from begin, of which the first (0 or 1) and the one behind the last
+ * @property {number} stop
+ * @property {boolean} isWhole  whether it is 4096 float32 that begin at a multiple of 16 bytes
  */
 
 /**
- * @typedef {object} Dispatch
- * @property {number} firstJob
- * @property {number} jobCount
- * @property {Binding[]} bindings
+ * What a kernel has to be made for: bindings of tensors, whether all jobs are whole, whether some may be of halves; subgroups.
+ * @typedef {{ slots: number, isWhole: boolean, hasHalves: boolean, hasSubgroups: boolean }} DispatchKind
  */
 
 /**
- * @typedef {object} Schedule
- * @property {number} jobCount
- * @property {Uint32Array} jobs         four words each: slot | dtype << 8 | start << 16, first word in the binding,
- *   end, number of the range; start (0 or 1) and end count elements from the first word on
- * @property {Dispatch[]} dispatches
- * @property {Uint32Array} firstElements  of each job, in its range
+ * The whole words that the elements lie in, in bytes.
+ * @param {Range} range
  */
-
-/** @param {number} dtype */
-export function bytesPerElement(dtype) {
-  return dtype === JOB_FLOAT32 ? 4 : 2;
-}
-
-/**
- * The whole words that some bytes of a buffer lie in.
- * @param {number} offset
- * @param {number} bytes
- * @returns {{ begin: number, end: number }}  in bytes
- */
-export function wordsAround(offset, bytes) {
+export function wordsAround({ offset, dtype, length }) {
+  const bytes = length * 2 ** BYTE_SHIFTS[dtype];
   return { begin: offset - (offset % 4), end: Math.ceil((offset + bytes) / 4) * 4 };
 }
-
-/** The names of element types and their numbers. */
-export const DTYPES = new Map([
-  ['float32', JOB_FLOAT32],
-  ['float16', JOB_FLOAT16],
-  ['bfloat16', JOB_BFLOAT16],
-]);
 
 /**
  * Jobs are cut at multiples of 4096 elements of a range, so that they do not depend on the device. In a range of halves that
  * starts in the middle of a word, the half before it counts too.
  * @param {readonly Range[]} ranges  none empty
+ * @returns {Job[]}
+ */
+export function jobsOf(ranges) {
+  /** @type {Job[]} */
+  const jobs = [];
+  for (const range of ranges) {
+    const bytes = 2 ** BYTE_SHIFTS[range.dtype];
+    const lead = (range.offset % 4) / bytes;
+    const elements = lead + range.length;
+    for (let first = 0; first < elements; first += JOB_ELEMENTS) {
+      const start = first === 0 ? lead : 0;
+      const stop = Math.min(elements - first, JOB_ELEMENTS);
+      const begin = range.offset - (range.offset % 4) + first * bytes;
+      jobs.push({
+        number: jobs.length,
+        range,
+        firstElement: first + start - lead,
+        begin,
+        end: begin + Math.ceil((stop * bytes) / 4) * 4,
+        start,
+        stop,
+        isWhole: range.dtype === FLOAT32 && stop === JOB_ELEMENTS && begin % 16 === 0,
+      });
+    }
+  }
+  return jobs;
+}
+
+/**
+ * @param {readonly Job[]} jobs
+ * @param {Limits} limits
+ * @returns {Map<DispatchKind, Job[]>}  whole jobs, and others
+ */
+export function byKind(jobs, { slots, hasSubgroups }) {
+  /** @type {Map<DispatchKind, Job[]>} */
+  const lists = new Map();
+  for (const isWhole of [true, false]) {
+    const own = jobs.filter((job) => job.isWhole === isWhole);
+    if (own.length === 0) continue;
+    // For one buffer there is no choosing between bindings, which matters on devices that run every branch.
+    const isOneBuffer = own.every(({ range }) => range.buffer === own[0].range.buffer);
+    const hasHalves = own.some(({ range }) => isHalf(range.dtype));
+    lists.set({ slots: isOneBuffer ? 1 : slots, isWhole, hasHalves, hasSubgroups }, own);
+  }
+  return lists;
+}
+
+/**
+ * @param {readonly Job[]} jobs
  * @param {Limits} limits
  * @param {boolean} writable  then a dispatch has one binding for each buffer, and no two ranges of one dispatch share
  *   a word; at the cost of further dispatches
- * @returns {Schedule}
+ * @returns {Dispatch[]}  those of whole jobs, then those of others
  */
-export function schedule(ranges, limits, writable) {
-  const jobCount = ranges.reduce((count, range) => count + jobsOf(range), 0);
-  const jobs = new Uint32Array(JOB_WORDS * jobCount);
-  const firstElements = new Uint32Array(jobCount);
+export function schedule(jobs, limits, writable) {
   /** @type {Dispatch[]} */
   const dispatches = [];
-  const packer = new Packer(limits, writable);
-  let job = 0;
-  ranges.forEach((range, index) => {
-    const perWord = 4 / bytesPerElement(range.dtype);
-    const start = (range.offset % 4) / bytesPerElement(range.dtype);
-    const word = (range.offset - (range.offset % 4)) / 4;
-    const end = start + range.length;
-    for (let first = 0; first < end; first += JOB_ELEMENTS, ++job) {
-      const last = Math.min(end, first + JOB_ELEMENTS);
-      const beginByte = 4 * (word + first / perWord);
-      const endByte = 4 * (word + Math.ceil(last / perWord));
-      const isNew = !packer.add(range.buffer, beginByte, endByte);
-      if (isNew)
-        dispatches.push({
-          firstJob: job,
-          jobCount: 0,
-          bindings: packer.begin(range.buffer, beginByte, endByte),
-        });
-      dispatches[dispatches.length - 1].jobCount += 1;
-      jobs.set(
-        [range.dtype * 256 + (first === 0 ? start : 0) * 65536, beginByte / 4, last - first, index],
-        JOB_WORDS * job,
-      );
-      firstElements[job] = first === 0 ? 0 : first - start;
-      packer.place(jobs, JOB_WORDS * job, range.buffer);
-    }
-  });
-  finishOffsets(dispatches, jobs);
-  return { jobCount, jobs, dispatches, firstElements };
-}
-
-/**
- * How many jobs a range is cut into.
- * @param {Range} range
- */
-export function jobsOf({ dtype, offset, length }) {
-  return length === 0 ? 0 : Math.ceil(((offset % 4) / bytesPerElement(dtype) + length) / JOB_ELEMENTS);
-}
-
-/**
- * Bindings move down while a dispatch is packed, so words are counted from them only at the end.
- * @param {readonly Dispatch[]} dispatches
- * @param {Uint32Array} jobs
- */
-function finishOffsets(dispatches, jobs) {
-  for (const { firstJob, jobCount, bindings } of dispatches) {
-    for (let job = firstJob; job < firstJob + jobCount; ++job) {
-      jobs[JOB_WORDS * job + 1] -= bindings[jobs[JOB_WORDS * job] & 0xff].begin / 4;
+  for (const [kind, own] of byKind(jobs, limits)) {
+    let dispatch = new Dispatch(kind, limits, writable);
+    dispatches.push(dispatch);
+    for (const job of own) {
+      if (dispatch.add(job)) continue;
+      dispatch = new Dispatch(kind, limits, writable);
+      dispatches.push(dispatch);
+      dispatch.add(job);
     }
   }
+  return dispatches;
 }
 
-/** Packs ranges of bytes into the bindings of one dispatch after the other. */
-class Packer {
+/** Jobs that are bound together. */
+export class Dispatch {
   #limits;
   #writable;
-  #jobCount = 0;
-  /** @type {Binding[]} */
-  #bindings = [];
-  /** @type {Map<GpuBuffer, number>} the last binding of each buffer */
-  #slots = new Map();
+  /** The last binding of each buffer. @type {Map<GpuBuffer, number>} */
+  #last = new Map();
   #lastEnd = 0;
+  /** In bytes; each begins where it can be bound. @type {{ buffer: GpuBuffer, begin: number, end: number }[]} */
+  bindings = [];
+  /** @type {{ job: Job, slot: number }[]} */
+  entries = [];
 
   /**
+   * @param {DispatchKind} kind  of all that are scheduled with it
    * @param {Limits} limits
    * @param {boolean} writable
    */
-  constructor(limits, writable) {
+  constructor(kind, limits, writable) {
+    this.kind = kind;
     this.#limits = limits;
     this.#writable = writable;
   }
 
   /**
-   * @param {GpuBuffer} buffer
-   * @param {number} begin
-   * @param {number} end
-   * @returns {boolean}  whether it fits into this dispatch
+   * @param {Job} job  of the kind
+   * @returns {boolean}  whether it fits
    */
-  add(buffer, begin, end) {
-    const { slots, bindingBytes, workgroups, alignment } = this.#limits;
-    if (this.#bindings.length === 0 || this.#jobCount === workgroups) return false;
-    const slot = this.#slots.get(buffer);
-    if (slot !== undefined) {
-      const binding = this.#bindings[slot];
-      if (this.#writable && begin < binding.end && begin < this.#lastEnd) return false;
-      const lower = Math.min(binding.begin, begin - (begin % alignment));
-      const upper = Math.max(binding.end, end);
-      if (upper - lower <= bindingBytes) {
-        binding.begin = lower;
-        binding.end = upper;
-        return this.#count(end);
-      }
-      if (this.#writable) return false;
-    }
-    if (this.#bindings.length === slots) return false;
-    this.#slots.set(buffer, this.#bindings.length);
-    this.#bindings.push({ buffer, begin: begin - (begin % alignment), end });
-    return this.#count(end);
-  }
-
-  /**
-   * @param {GpuBuffer} buffer
-   * @param {number} begin
-   * @param {number} end
-   * @returns {Binding[]}  those of a new dispatch, to which more will be added
-   */
-  begin(buffer, begin, end) {
-    this.#bindings = [{ buffer, begin: begin - (begin % this.#limits.alignment), end }];
-    this.#slots = new Map([[buffer, 0]]);
-    this.#jobCount = 0;
-    this.#count(end);
-    return this.#bindings;
-  }
-
-  /**
-   * @param {Uint32Array} jobs
-   * @param {number} at
-   * @param {GpuBuffer} buffer
-   */
-  place(jobs, at, buffer) {
-    jobs[at] |= /** @type {number} */ (this.#slots.get(buffer));
-  }
-
-  /** @param {number} end */
-  #count(end) {
-    this.#jobCount += 1;
-    this.#lastEnd = end;
+  add(job) {
+    if (this.entries.length === this.#limits.workgroups) return false;
+    const slot = this.#bind(job.range.buffer, job.begin, job.end);
+    if (slot < 0) return false;
+    this.#lastEnd = job.end;
+    this.entries.push({ job, slot });
     return true;
+  }
+
+  /**
+   * The words of each entry in the table of jobs: slot | dtype << 8 | start << 16, first word in the binding, end, number.
+   * Bindings move down while jobs are added, so words are counted from them only at the end.
+   */
+  words() {
+    return this.entries.flatMap(({ job: { range, start, stop, begin, number }, slot }) => [
+      slot | (range.dtype << 8) | (start << 16),
+      (begin - this.bindings[slot].begin) / 4,
+      stop,
+      number,
+    ]);
+  }
+
+  /**
+   * @param {GpuBuffer} buffer
+   * @param {number} begin
+   * @param {number} end
+   * @returns {number}  the slot of the binding, or -1
+   */
+  #bind(buffer, begin, end) {
+    const { bindingBytes, alignment } = this.#limits;
+    const lower = begin - (begin % alignment);
+    const last = this.#last.get(buffer);
+    if (last !== undefined) {
+      const binding = this.bindings[last];
+      const united = { begin: Math.min(binding.begin, lower), end: Math.max(binding.end, end) };
+      const isShared = this.#writable && begin < binding.end && begin < this.#lastEnd;
+      if (!isShared && united.end - united.begin <= bindingBytes) {
+        Object.assign(binding, united);
+        return last;
+      }
+      if (this.#writable) return -1;
+    }
+    if (this.bindings.length === this.kind.slots) return -1;
+    this.#last.set(buffer, this.bindings.length);
+    return this.bindings.push({ buffer, begin: lower, end }) - 1;
   }
 }
 
 /**
  * What to rewrite: ranges of one buffer that are the same are one, and those of one type that touch become one, so
  * that no word belongs to two jobs.
- * @param {readonly Range[]} ranges
- * @param {(first: number, second: number) => Error} overlap  for ranges that share only a part of their bytes
- * @returns {Range[]}
+ * @template {Range} T
+ * @param {readonly T[]} ranges
+ * @param {(first: T, second: T) => Error} overlap  for ranges that share only a part of their bytes, in the order of reading
+ * @returns {T[]}
  */
 export function rangesToWrite(ranges, overlap) {
-  /** @type {Map<GpuBuffer, number[]>} */
-  const groups = new Map();
-  ranges.forEach(({ buffer }, index) => {
-    const group = groups.get(buffer);
-    if (group === undefined) groups.set(buffer, [index]);
-    else group.push(index);
-  });
-  return [...groups.values()].flatMap((group) => joined(ranges, group, overlap));
-}
-
-/**
- * @param {readonly Range[]} ranges
- * @param {number[]} group  of one buffer, in the order of reading
- * @param {(first: number, second: number) => Error} overlap
- * @returns {Range[]}
- */
-function joined(ranges, group, overlap) {
-  const order = [...group].sort((a, b) => ranges[a].offset - ranges[b].offset); // stable
-  /** @type {Range[]} */
-  const result = [];
-  let previous = -1;
-  for (const index of order) {
-    const range = ranges[index];
-    const last = previous < 0 ? null : ranges[previous];
-    const lastEnd = last === null ? 0 : last.offset + last.length * bytesPerElement(last.dtype);
-    if (last !== null && range.offset < lastEnd) {
-      const same = range.offset === last.offset && range.length === last.length && range.dtype === last.dtype;
-      if (!same) throw overlap(Math.min(previous, index), Math.max(previous, index));
-      continue;
+  const buffers = [...new Set(ranges.map(({ buffer }) => buffer))];
+  const order = new Map(buffers.map((buffer, i) => [buffer, i]));
+  const orderOf = (/** @type {T} */ { buffer }) => /** @type {number} */ (order.get(buffer));
+  const sorted = [...ranges].sort((a, b) => orderOf(a) - orderOf(b) || a.offset - b.offset); // stable
+  /** @type {T[]} */
+  const spans = [];
+  /** @type {T | null} */
+  let last = null;
+  for (const range of sorted) {
+    const isBeside = last !== null && range.buffer === last.buffer;
+    const lastEnd = last === null ? 0 : last.offset + last.length * 2 ** BYTE_SHIFTS[last.dtype];
+    if (last !== null && isBeside && range.offset < lastEnd) {
+      const { offset, length, dtype } = last;
+      if (range.offset === offset && range.length === length && range.dtype === dtype) continue;
+      throw ranges.indexOf(last) < ranges.indexOf(range) ? overlap(last, range) : overlap(range, last);
     }
-    const span = result[result.length - 1];
-    if (last !== null && range.offset === lastEnd && range.dtype === last.dtype) span.length += range.length;
-    else result.push({ ...range });
-    previous = index;
+    const touches = isBeside && range.offset === lastEnd && range.dtype === last?.dtype;
+    if (touches) spans[spans.length - 1].length += range.length;
+    else spans.push({ ...range });
+    last = range;
   }
-  return result;
+  return spans;
 }

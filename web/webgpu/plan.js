@@ -1,28 +1,24 @@
 // web/webgpu/plan.js: GpuPlan, the verbs of the API for a fixed list of tensors in buffers. Encodes what web/webgpu/work.js
 // prepared, and gives what comes back to the core.
-import { checkChoice, checkNormType, checkNotNegative } from '../words/checks.js';
-import { FLOAT32 } from '../core/dtypes.js';
-import { GradientError, gradReport, NormAccumulator } from '../api.js';
-import { checkEncoder, checkKind, checkOptions } from './arguments.js';
-import {
-  COPY_DST,
-  COPY_SRC,
-  FLAG_INFINITY,
-  FLAG_NAN,
-  MAP_READ,
-  RESULT_WORDS,
-  STORAGE,
-  TOTAL_AT,
-  UNIFORM,
-} from './constants.js';
-import { waitForLoss, watched } from './failures.js';
-import { Faults } from './faults.js';
+import { GradientError, NormAccumulator } from '../api.js';
+import { reportOfRows } from '../report.js';
+import { DTYPE_NAMES, isHalf } from '../core/dtypes.js';
+import { inspect, readRow, valueAt } from '../core/inspect.js';
+import { emptyState, jsonOf } from '../core/partial.js';
+import { finish, reduceInto } from '../core/reduce.js';
+import { readClipOptions } from '../door/clip-options.js';
+import { checkNormType, checkNotNegative } from '../words/checks.js';
+import { checkEncoder, checkKind, checkOptions, limitOf } from './arguments.js';
+import { COPY_DST, COPY_SRC, MAP_READ, STORAGE, UNIFORM } from './constants.js';
 import { rangesToWrite } from './jobs.js';
-import { kindOf, parametersOf, POLICIES } from './powers.js';
-import { copyOf, namedEntries, ReadBack } from './read-back.js';
+import { RESULT } from './layouts.js';
+import { kindOf, parametersOf } from './powers.js';
+import { ReadBack } from './read-back.js';
 import { Ring, RING_SLOTS } from './ring.js';
-import { reportOf } from './summaries.js';
-import { readTotal, stateOf } from './totals.js';
+import { StepNorm } from './step.js';
+import { Steps } from './steps.js';
+import { summariesOf } from './summaries.js';
+import { offenderOf, partialOfResult } from './totals.js';
 import { Measuring, Rewriting } from './work.js';
 
 /**
@@ -33,14 +29,15 @@ import { Measuring, Rewriting } from './work.js';
  * @typedef {import('./tensors.js').GpuTensor} GpuTensor
  * @typedef {import('./faults.js').Verdict} Verdict
  * @typedef {import('./ring.js').Slot} Slot
- * @typedef {import('./totals.js').Total} Total
+ * @typedef {import('../core/dtypes.js').Tensor} Tensor
+ * @typedef {import('./arguments.js').Monitor} Monitor
  */
 
 /**
  * @typedef {object} GpuClipOptions
  * @property {number} [normType]  p: 1 or more up to 64, 0.5 up to 1, or Infinity; 2 if left out
  * @property {number} [eps]       added to the norm when it divides: 1e-6 if left out
- * @property {'propagate' | 'throw' | 'skip' | 'zero'} [nonfinite]  as for clipGradNorm; under 'throw' the gradients
+ * @property {import('../door/clip-options.js').NonfinitePolicy} [nonfinite]  as for clipGradNorm; under 'throw' the gradients
  *   stay as they are and norm() rejects; if nobody asks, it is told as any fault of a step, unless the encoder is yours
  * @property {GpuCommandEncoder} [encoder]  yours, outside of a pass: the step is added to it, and you submit it before
  *   seven more steps of this plan. What WebGPU refuses then, it tells your finish() and submit()
@@ -60,15 +57,13 @@ import { Measuring, Rewriting } from './work.js';
  * A step of clipping that was submitted, or encoded into your encoder.
  * @typedef {object} GpuClipStep
  * @property {GpuBuffer} result  the plan's result buffer, usable as STORAGE, UNIFORM or COPY_SRC; 64 bytes, of which yours are
- *   the first 16: flags (u32; 1: NaN, 2: infinity, 4: the gradients were rewritten), the norm before (f32), the
- *   coefficient that they were multiplied by (f32, 1 if they were not), and the number of the step (u32, from 1). Later
+ *   the first 16: flags (u32; 1: NaN, 2: infinity, 4: the gradients were rewritten, or clipCoefficient says that they are to
+ *   be), the norm before (f32), the coefficient that they were multiplied by (f32, 1 if they were not), and the number of the step (u32, from 1). Later
  *   steps of the plan overwrite it, in the order of the queue.
  * @property {() => Promise<number>} norm  the norm before. Call it after submitting your encoder, and before seven more
  *   steps of this plan. Rejects if WebGPU refused the step, or your encoder was not submitted: ask again when it was.
  *   If nobody asks, the console tells what was wrong, once, and the next call of a method of the plan throws it.
  */
-
-const DEFAULT_EPS = 1e-6;
 
 /**
  * A list of tensors in buffers, with everything that measuring and clipping them needs: made once, used every step.
@@ -84,15 +79,12 @@ export class GpuPlan {
   #result;
   #ring;
   #measuring;
+  /** @type {Promise<unknown> | null} */
+  #prepared = null;
   /** @type {Rewriting | null} */
   #rewriting = null;
-  #isDestroyed = false;
-  #steps = 0;
-  /** What was wrong with making it. @type {Verdict} */
-  #creation = Promise.resolve(null);
-  /** The same, once it is known. @type {Error | null} */
-  #defect = null;
-  #faults = new Faults();
+  #number = 0;
+  #steps;
 
   /**
    * @param {Context} context
@@ -101,25 +93,32 @@ export class GpuPlan {
    * @param {number} [steps]     that can be under way at once without making anything
    */
   constructor(context, tensors, forget, steps = RING_SLOTS) {
-    context.checkAlive();
-    this.#forget = forget;
     this.#context = context;
+    this.#forget = forget;
     this.#tensors = tensors;
     this.#ranges = tensors.filter(({ length }) => length > 0);
     this.#elements = tensors.reduce((sum, { length }) => sum + length, 0);
-    this.#floats = this.#ranges.every(({ dtype }) => dtype === FLOAT32) ? this.#elements : 0;
-    const { device } = context;
-    this.#result = device.createBuffer({
-      label: 'gradnorm result',
-      size: 4 * RESULT_WORDS,
-      usage: STORAGE | UNIFORM | COPY_SRC,
-    });
-    const { ring, measuring } = this.#create(() => ({
+    this.#floats = this.#ranges.some(({ dtype }) => isHalf(dtype)) ? 0 : this.#elements;
+    this.#steps = new Steps(context, this.#ranges);
+    const usage = STORAGE | UNIFORM | COPY_SRC;
+    const result = context.device.createBuffer({ label: 'gradnorm result', size: 4 * RESULT.words, usage });
+    this.#result = result;
+    const { ring, measuring } = this.#steps.create(() => ({
       ring: new Ring(context, steps),
-      measuring: new Measuring(context, this.#ranges, this.#result),
+      measuring: new Measuring(context, this.#ranges, result),
     }));
     this.#ring = ring;
     this.#measuring = measuring;
+  }
+
+  /**
+   * Resolves when the kernels for p = 2 are compiled, which is begun in the background when the plan is made; a step before
+   * that compiles its own while it waits.
+   * @returns {Promise<void>}
+   */
+  get ready() {
+    this.#prepared ??= this.#measuring.prepare('square', this.#ranges);
+    return this.#prepared.then(() => this.#steps.checkUsable());
   }
 
   /** How many elements the tensors have. */
@@ -138,7 +137,7 @@ export class GpuPlan {
    * @throws {Error} if a buffer cannot be used, the plan was destroyed or the device lost
    */
   async gradNorm(normType = 2) {
-    return (await this.accumulate(normType)).norm;
+    return finish(await this.partial(normType), normType);
   }
 
   /**
@@ -147,18 +146,30 @@ export class GpuPlan {
    * @returns {Promise<NormAccumulator>}
    */
   async accumulate(normType = 2) {
+    return NormAccumulator.fromJSON(jsonOf(await this.partial(normType), normType));
+  }
+
+  /**
+   * The same as words of the core.
+   * @internal
+   * @param {number} normType
+   * @returns {Promise<BigUint64Array>}
+   */
+  async partial(normType) {
     checkNormType(normType);
-    this.#enter();
+    this.#steps.enter();
     const kind = kindOf(normType);
-    if (kind === null) return this.#accumulateOnCpu(normType);
+    if (kind === null) {
+      const partial = emptyState();
+      await this.#onCpu((tensors) => reduceInto(tensors, normType, partial));
+      return partial;
+    }
     const slot = this.#ring.take();
     this.#submit('gradnorm gradNorm', slot, (pass) => {
-      if (kind === 'real') this.#writeParameters(slot, parametersOf({ normType }));
+      if (kind === 'real') this.#ring.writeParameters(slot, parametersOf({ normType }));
       this.#measuring.encode(pass, kind, slot.parameterGroup);
     });
-    const words = await this.#readSlot(slot, this.#faults.claimAll());
-    const total = readTotal(words.subarray(TOTAL_AT));
-    return NormAccumulator.fromJSON(stateOf(total, this.#elements, normType));
+    return partialOfResult(await this.#steps.readSlot(slot, this.#steps.faults.claimAll()), this.#elements);
   }
 
   /**
@@ -174,7 +185,8 @@ export class GpuPlan {
    * The coefficient is a float32 rounded down, of a norm within 2^-24 (p = 1, 2, 3, 4, Infinity; other p: 2^-18); each
    * product is exact and otherwise rounded once to nearest even, subnormals included. The same bits on every device for
    * p = 1, 2 and Infinity.
-   * @param {number} maxNorm  a number >= 0 or Infinity
+   * @param {number | Monitor} maxNorm  a number >= 0 or Infinity; or a GradMonitor, for what it says before it knows this norm:
+   *   a step behind, as reading the norm first would wait for the GPU. Tell it: monitor.update(await step.norm())
    * @param {GpuClipOptions} [options]
    * @returns {GpuClipStep}
    * @throws {TypeError} if an argument is of the wrong type, or two tensors share only a part of their bytes
@@ -183,32 +195,21 @@ export class GpuPlan {
    *   next call works
    */
   clipGradNorm(maxNorm, options = {}) {
-    checkOptions('clipGradNorm', options, ['normType', 'eps', 'nonfinite', 'encoder']);
-    const { normType = 2, eps = DEFAULT_EPS, nonfinite = 'propagate', encoder } = options;
-    checkNotNegative('maxNorm', maxNorm, 'or Infinity');
-    checkNotNegative('eps', eps, 'and finite');
-    checkChoice('nonfinite', nonfinite, ['propagate', 'throw', 'skip', 'zero']);
-    const kind = checkKind(normType);
-    checkEncoder(encoder);
-    this.#enter();
-    const rewriting = this.#writable();
-    const slot = this.#ring.take();
-    const number = (this.#steps = (this.#steps + 1) >>> 0);
-    const verdict = this.#submit(
-      'gradnorm clipGradNorm',
-      slot,
-      (pass) => {
-        this.#writeParameters(
-          slot,
-          parametersOf({ normType, maxNorm, eps, nonfinite, floats: this.#floats, step: number }),
-        );
-        this.#measuring.encode(pass, kind, slot.parameterGroup);
-        this.#measuring.encodeDecision(pass, kind, slot.parameterGroup);
-        if (maxNorm !== Infinity || POLICIES[nonfinite] === POLICIES.zero) rewriting.encodeScale(pass);
-      },
-      encoder,
-    );
-    return this.#step(slot, verdict, { number, normType, nonfinite, isOwn: encoder === undefined });
+    return this.#clip('clipGradNorm', maxNorm, options);
+  }
+
+  /**
+   * Decides as clipGradNorm does, and leaves the gradients alone: the result has the norm and the coefficient to multiply them
+   * by, for an optimizer kernel of yours that reads every gradient anyway. That saves a pass over the gradients. Where the norm
+   * is not finite, flags say so; then the coefficient is NaN or 0 under 'propagate', 1 under 'skip' and 'throw', 0 under 'zero',
+   * and 0 * NaN is NaN: let the kernel look at the flags.
+   * @param {number | Monitor} maxNorm
+   * @param {GpuClipOptions} [options]
+   * @returns {GpuClipStep}
+   * @throws {TypeError | RangeError | Error} as clipGradNorm, but tensors may overlap
+   */
+  clipCoefficient(maxNorm, options = {}) {
+    return this.#clip('clipCoefficient', maxNorm, options);
   }
 
   /**
@@ -224,12 +225,12 @@ export class GpuPlan {
     checkOptions('clipGradValue', options, ['encoder']);
     checkNotNegative('clipValue', clipValue, 'or Infinity');
     checkEncoder(options.encoder);
-    this.#enter();
+    this.#steps.enter();
     const rewriting = this.#writable();
     if (clipValue === Infinity) return;
     const slot = this.#ring.take();
     const encode = (/** @type {GpuComputePassEncoder} */ pass) => {
-      this.#writeParameters(slot, parametersOf({ normType: 2, clipValue }));
+      this.#ring.writeParameters(slot, parametersOf({ normType: 2, clipValue }));
       rewriting.encodeClamp(pass, slot.parameterGroup);
     };
     this.#submit('gradnorm clipGradValue', null, encode, options.encoder);
@@ -247,17 +248,28 @@ export class GpuPlan {
     checkOptions('report', options, ['normType']);
     const { normType = 2 } = options;
     checkNormType(normType);
-    this.#enter();
+    this.#steps.enter();
     const kind = kindOf(normType);
-    return kind === null ? this.#reportOnCpu(normType) : this.#reportOnGpu(normType, kind);
+    const { total, rows } = await (kind === null
+      ? this.#onCpu((tensors) => inspectOnCpu(tensors, normType))
+      : this.#inspect(normType, kind));
+    return reportOfRows(
+      normType,
+      total,
+      this.#tensors.map(({ name, dtype }, i) => ({
+        name,
+        dtype: DTYPE_NAMES[dtype],
+        value: rows[i].value,
+        summary: rows[i],
+      })),
+    );
   }
 
   /**
    * Gives the GPU's memory back. What is under way rejects.
    */
   destroy() {
-    if (this.#isDestroyed) return;
-    this.#isDestroyed = true;
+    if (!this.#steps.destroy()) return;
     this.#forget();
     this.#ring.destroy();
     this.#measuring.destroy();
@@ -265,80 +277,58 @@ export class GpuPlan {
     this.#result.destroy();
   }
 
-  /**
-   * @param {Slot} slot
-   * @param {Verdict} verdict
-   * @param {{ number: number, normType: number, nonfinite: string, isOwn: boolean }} step  isOwn: in an encoder of ours
-   * @returns {GpuClipStep}
-   */
-  #step(slot, verdict, { number, normType, nonfinite, isOwn }) {
-    const { takenAt } = slot;
-    const isGone = () => slot.takenAt !== takenAt;
-    let isEarly = false;
-    const read = async () => {
-      isEarly = false;
-      if (isGone()) {
-        throw new Error(
-          'gradnorm: the result of this step was overwritten; expected norm() to be called before seven more',
-        );
-      }
-      if (!isOwn) this.#ring.fetch(slot);
-      const words = await this.#readSlot(slot, verdict);
-      if (words[3] !== number) {
-        isEarly = true;
-        throw new Error(
-          'gradnorm: this step did not run; expected its encoder to be submitted before norm(), ' +
-            'and before seven more steps, and to have had no pass open when the step was added',
-        );
-      }
-      const total = readTotal(words.subarray(TOTAL_AT));
-      if (nonfinite === 'throw' && (words[0] & (FLAG_NAN | FLAG_INFINITY)) !== 0)
-        throw this.#nonfiniteError(total);
-      return NormAccumulator.fromJSON(stateOf(total, this.#elements, normType)).norm;
-    };
-    /** @type {Promise<number> | null} */
-    let reading = null;
-    const verdicts = [verdict];
-    if (nonfinite === 'throw' && isOwn) {
-      // Whoever wants an error need not ask for the norm to get it.
-      reading = read();
-      const isFinite = reading.then(
-        () => null,
-        (error) => (error instanceof GradientError ? error : null),
-      );
-      this.#faults.add(isFinite);
-      verdicts.push(isFinite);
-    }
-    const norm = async () => {
-      for (const each of verdicts) this.#faults.claim(each);
-      const before = this.#faults.claimAll();
-      if (reading === null || (isEarly && !isGone())) reading = read();
-      const [norm, fault] = await Promise.allSettled([reading, before]);
-      if (fault.status === 'fulfilled' && fault.value !== null) throw fault.value;
-      if (norm.status === 'rejected') throw norm.reason;
-      return norm.value;
-    };
-    return { result: this.#result, norm };
+  /** @type {(verb: 'clipGradNorm' | 'clipCoefficient', maxNorm: number | Monitor, options: GpuClipOptions) => GpuClipStep} */
+  #clip(verb, maxNorm, options) {
+    checkOptions(verb, options, ['normType', 'eps', 'nonfinite', 'encoder']);
+    const limit = limitOf(maxNorm);
+    const decision = readClipOptions(options);
+    const { normType, nonfinite } = decision;
+    const kind = checkKind(normType);
+    const { encoder } = options;
+    checkEncoder(encoder);
+    this.#steps.enter();
+    const rewriting = verb === 'clipGradNorm' ? this.#writable() : null;
+    const slot = this.#ring.take();
+    const number = (this.#number = (this.#number + 1) >>> 0);
+    const floats = this.#floats;
+    const verdict = this.#submit(
+      `gradnorm ${verb}`,
+      slot,
+      (pass) => {
+        const parameters = parametersOf({ ...decision, maxNorm: limit, floats, number });
+        this.#ring.writeParameters(slot, parameters);
+        this.#measuring.encode(pass, kind, slot.parameterGroup);
+        this.#measuring.encodeDecision(pass, kind, slot.parameterGroup);
+        if (limit !== Infinity || nonfinite === 'zero') rewriting?.encodeScale(pass);
+      },
+      encoder,
+    );
+    const step = new StepNorm({
+      steps: this.#steps,
+      ring: this.#ring,
+      slot,
+      verdict,
+      number,
+      isOwn: encoder === undefined,
+      throws: nonfinite === 'throw',
+      finish: (words) => {
+        const offender = nonfinite === 'throw' ? offenderOf(words) : null;
+        if (offender !== null) throw this.#nonfiniteError(offender);
+        return finish(partialOfResult(words, this.#elements), normType);
+      },
+    });
+    return { result: this.#result, norm: () => step.ask() };
   }
 
-  /** @param {Total} total */
-  #nonfiniteError({ offender }) {
-    const { job, position, value } = /** @type {import('./totals.js').Offender} */ (offender);
-    const { jobs, firstElements } = this.#measuring.schedule;
-    const { place, name } = this.#ranges[jobs[4 * job + 3]];
-    const index = firstElements[job] + position;
+  /** @param {import('./totals.js').Offender} offender */
+  #nonfiniteError({ job, position, value }) {
+    const { range, firstElement } = this.#measuring.jobs[job];
+    const { place, name } = /** @type {GpuTensor} */ (range);
+    const index = firstElement + position;
     return new GradientError(
       `${place} has the value ${value} at index ${index}; expected finite gradients; nothing was clipped`,
       { tensor: name, index, value },
     );
-  }
-
-  /**
-   * @param {Slot} slot
-   * @param {ArrayBuffer} parameters
-   */
-  #writeParameters(slot, parameters) {
-    this.#context.device.queue.writeBuffer(slot.parameters, 0, parameters);
   }
 
   /**
@@ -351,154 +341,73 @@ export class GpuPlan {
    */
   #submit(label, slot, encode, encoder) {
     const { device } = this.#context;
-    return this.#watch(() => {
-      const target = encoder ?? device.createCommandEncoder({ label });
-      if (slot !== null) this.#measuring.encodeCopies(target);
+    const add = (/** @type {GpuCommandEncoder} */ target, /** @type {GpuBuffer | undefined} */ copy) => {
+      if (copy !== undefined) this.#measuring.encodeCopies(target);
       const pass = target.beginComputePass({ label });
       encode(pass);
       pass.end();
-      if (slot !== null) {
-        const copy = encoder === undefined ? slot.readback : this.#ring.keptOf(slot);
-        target.copyBufferToBuffer(this.#result, 0, copy, 0, 4 * RESULT_WORDS);
-      }
-      if (encoder === undefined) device.queue.submit([target.finish()]);
+      if (copy !== undefined) target.copyBufferToBuffer(this.#result, 0, copy, 0, 4 * RESULT.words);
+    };
+    if (encoder !== undefined) {
+      return this.#steps.encode(() => add(encoder, slot === null ? undefined : this.#ring.keptOf(slot)));
+    }
+    const { verdict } = this.#steps.watch(() => {
+      const own = device.createCommandEncoder({ label });
+      add(own, slot?.readback);
+      device.queue.submit([own.finish()]);
     });
-  }
-
-  /**
-   * @param {() => void} ask
-   * @returns {Verdict}
-   */
-  #watch(ask) {
-    const { verdict } = watched(this.#context, this.#ranges, ask);
-    this.#faults.add(verdict);
     return verdict;
   }
 
   /**
-   * Makes what the plan cannot do without.
    * @template T
-   * @param {() => T} make
-   * @returns {T}
-   */
-  #create(make) {
-    const { result, verdict } = watched(this.#context, this.#ranges, make);
-    this.#faults.add(verdict);
-    this.#creation = Promise.all([this.#creation, verdict]).then(([before, now]) => before ?? now);
-    this.#creation.then((error) => (this.#defect = error));
-    return result;
-  }
-
-  /**
-   * @param {Slot} slot
-   * @param {Verdict} verdict
-   * @returns {Promise<Uint32Array>}
-   */
-  async #readSlot(slot, verdict) {
-    slot.isBusy = true;
-    try {
-      return await this.#read(slot.readback, verdict);
-    } finally {
-      slot.isBusy = false;
-    }
-  }
-
-  /**
-   * @param {GpuBuffer} readback  that a submission copies to
-   * @param {Verdict} verdict     what was wrong with it
-   * @returns {Promise<Uint32Array>}
-   */
-  #read(readback, verdict) {
-    return this.#told(async () => {
-      const mapping = readback.mapAsync(1);
-      try {
-        await this.#checkSteps(verdict, mapping);
-        return new Uint32Array(readback.getMappedRange().slice(0));
-      } finally {
-        unmap(readback);
-      }
-    });
-  }
-
-  /**
-   * What is under way when the plan or the device goes says so, and not how WebGPU noticed.
-   * @template T
-   * @param {() => Promise<T>} work
+   * @param {(tensors: readonly Tensor[]) => T} use  gets copies that are gone when it returns
    * @returns {Promise<T>}
    */
-  async #told(work) {
+  async #onCpu(use) {
+    const copies = new ReadBack(this.#context, this.#tensors);
     try {
-      this.#checkUsable();
-      return await work();
-    } catch (error) {
-      await waitForLoss(this.#context);
-      this.#checkUsable();
-      throw error;
+      this.#steps.watch(() => copies.submit());
+      return await this.#steps.wait(this.#steps.faults.claimAll(), async () => use(await copies.read()));
+    } finally {
+      copies.destroy();
     }
-  }
-
-  /**
-   * @param {Verdict} verdict
-   * @param {Promise<unknown>} [done]
-   * @throws what was wrong with making the plan or with a step
-   */
-  async #checkSteps(verdict, done) {
-    const [defect, fault] = await Promise.all([this.#creation, verdict, done]);
-    this.#checkUsable();
-    const error = defect ?? fault;
-    if (error !== null) throw error;
-  }
-
-  /** @param {number} normType */
-  async #accumulateOnCpu(normType) {
-    const accumulator = new NormAccumulator(normType);
-    await this.#readBack((elements) => accumulator.add(elements));
-    return accumulator;
-  }
-
-  /** @param {number} normType */
-  async #reportOnCpu(normType) {
-    /** @type {import('./read-back.js').Elements[]} */
-    const copies = [];
-    await this.#readBack((elements) => copies.push(copyOf(elements)));
-    return gradReport(namedEntries(this.#tensors, copies), { normType });
   }
 
   /**
    * @param {number} normType
-   * @param {import('./reduce-shader.js').ReduceKind} kind
+   * @param {import('./shaders/sums.js').ReduceKind} kind
    */
-  async #reportOnGpu(normType, kind) {
+  async #inspect(normType, kind) {
     const { device } = this.#context;
-    const { work, schedule } = this.#measuring;
+    const { partials, jobs } = this.#measuring;
+    const { buffer, offset, size } = partials;
     const label = 'gradnorm report';
-    const copy = device.createBuffer({
-      label,
-      size: 4 * RESULT_WORDS + 2 * work.size,
-      usage: MAP_READ | COPY_DST,
-    });
+    const resultBytes = 4 * RESULT.words;
+    const usage = MAP_READ | COPY_DST;
+    const copy = device.createBuffer({ label, size: resultBytes + 2 * size, usage });
     try {
       const slot = this.#ring.take();
-      this.#watch(() => {
+      this.#steps.watch(() => {
         const encoder = device.createCommandEncoder({ label });
         this.#measuring.encodeCopies(encoder);
         const norms = encoder.beginComputePass({ label });
-        if (kind === 'real') this.#writeParameters(slot, parametersOf({ normType }));
+        if (kind === 'real') this.#ring.writeParameters(slot, parametersOf({ normType }));
         this.#measuring.encode(norms, kind, slot.parameterGroup);
         norms.end();
-        encoder.copyBufferToBuffer(this.#result, 0, copy, 0, 4 * RESULT_WORDS);
-        encoder.copyBufferToBuffer(work, 0, copy, 4 * RESULT_WORDS, work.size);
+        encoder.copyBufferToBuffer(this.#result, 0, copy, 0, resultBytes);
+        encoder.copyBufferToBuffer(buffer, offset, copy, resultBytes, size);
         const health = encoder.beginComputePass({ label });
         this.#measuring.encodeHealth(health);
         health.end();
-        encoder.copyBufferToBuffer(work, 0, copy, 4 * RESULT_WORDS + work.size, work.size);
+        encoder.copyBufferToBuffer(buffer, offset, copy, resultBytes + size, size);
         device.queue.submit([encoder.finish()]);
       });
-      const words = await this.#read(copy, this.#faults.claimAll());
-      const [begin, middle] = [RESULT_WORDS, RESULT_WORDS + work.size / 4];
-      return reportOf(normType, this.#tensors, schedule, {
-        total: readTotal(words.subarray(TOTAL_AT, begin)),
-        norms: words.subarray(begin, middle),
+      const words = await this.#steps.read(copy, this.#steps.faults.claimAll());
+      const middle = RESULT.words + size / 4;
+      return summariesOf(normType, this.#tensors, jobs, {
+        total: partialOfResult(words, this.#elements),
+        norms: words.subarray(RESULT.words, middle),
         health: words.subarray(middle),
       });
     } finally {
@@ -506,61 +415,38 @@ export class GpuPlan {
     }
   }
 
-  /** @param {(elements: import('./read-back.js').Elements) => void} take  gets those of each tensor, gone when it returns */
-  async #readBack(take) {
-    const copies = new ReadBack(this.#context, this.#tensors);
-    try {
-      this.#watch(() => copies.submit());
-      const verdict = this.#faults.claimAll();
-      await this.#told(async () => {
-        await this.#checkSteps(verdict);
-        await copies.read((elements) => {
-          this.#checkUsable();
-          take(elements);
-        });
-      });
-    } finally {
-      copies.destroy();
-    }
-  }
-
   /** What rewriting needs, made at the first step that does. */
   #writable() {
     if (this.#rewriting === null) {
-      const ranges = rangesToWrite(this.#ranges, (first, second) => {
-        const [one, other] = [this.#ranges[first], this.#ranges[second]];
-        return new TypeError(
-          `${other.place} overlaps ${one.place} in its buffer; ` +
-            'to be clipped, expected tensors that share all of their bytes or none',
-        );
+      const ranges = rangesToWrite(this.#ranges, ({ place: one }, { place: other }) => {
+        const expected = 'to be clipped, expected tensors that share all of their bytes or none';
+        return new TypeError(`${other} overlaps ${one} in its buffer; ${expected}`);
       });
-      this.#rewriting = this.#create(() => new Rewriting(this.#context, ranges, this.#result));
+      const make = () => new Rewriting(this.#context, ranges, this.#result);
+      const { result, verdict } = this.#steps.watch(make);
+      this.#rewriting = result;
+      verdict.then((error) => {
+        if (error === null) return;
+        // Some implementations refuse to bind a buffer that was destroyed.
+        result.destroy();
+        this.#rewriting = null;
+      });
     }
     return this.#rewriting;
   }
-
-  /**
-   * The door of every method.
-   * @throws {Error} if the plan cannot be used, or an earlier step failed that nobody asked for
-   */
-  #enter() {
-    this.#checkUsable();
-    this.#faults.throwKnown();
-    if (this.#defect !== null) throw this.#defect;
-  }
-
-  /** @throws {Error} if the plan was destroyed or the device lost */
-  #checkUsable() {
-    this.#context.checkAlive();
-    if (this.#isDestroyed) throw new Error('gradnorm: this plan was destroyed');
-  }
 }
 
-/** @param {GpuBuffer} buffer  that was mapped, unless that failed */
-function unmap(buffer) {
-  try {
-    buffer.unmap();
-  } catch {
-    // On a lost device some implementations throw here, which would hide the reason.
-  }
+/**
+ * @param {readonly Tensor[]} tensors
+ * @param {number} normType
+ */
+function inspectOnCpu(tensors, normType) {
+  const { total, rows } = inspect(tensors, normType);
+  return {
+    total,
+    rows: tensors.map((tensor, i) => {
+      const row = readRow(rows, i);
+      return { ...row, value: row.firstNonfinite < 0 ? 0 : valueAt(tensor, row.firstNonfinite) };
+    }),
+  };
 }

@@ -1,20 +1,16 @@
 // web/webgpu/powers.js: which shader a power needs, and the parameters of a step as the shaders read them. Pure.
+import { BFLOAT16, FLOAT16, FLOAT32 } from '../core/dtypes.js';
 import { needsRoundingTowardZero } from '../core/room.js';
-import { BINADES, LOWEST_BINADE, PARAMETER_BYTES, PARAMETER_WORDS } from './constants.js';
+import { POLICY_ROOM, POLICY_SKIP, POLICY_TOWARD_ZERO, POLICY_UNLIMITED, POLICY_ZERO } from './constants.js';
+import { BINADES, LOWEST_BINADE, PARAMETER_BYTES, PARAMETERS } from './layouts.js';
 
-/** @typedef {import('./reduce-shader.js').ReduceKind} ReduceKind */
+/** @typedef {import('./shaders/sums.js').ReduceKind} ReduceKind */
 
-/**
- * Real powers that the GPU computes, within 4e-6. Others go through the CPU.
- */
+/** Real powers that the GPU computes, within 4e-6. Others go through the CPU. */
 export const SMALLEST_REAL_POWER = 0.5;
 export const LARGEST_REAL_POWER = 64;
 
-/** What to do when the norm is not finite, as the shaders see it. */
-export const POLICIES = { propagate: 0, skip: 2, throw: 2, zero: 4 };
-const UNLIMITED = 1;
-const ROOM = 8;
-const TOWARD_ZERO = 16;
+const POLICIES = { propagate: 0, skip: POLICY_SKIP, throw: POLICY_SKIP, zero: POLICY_ZERO };
 // At most the room that the shaders leave.
 const LEAST_ROOM = 2 ** -22;
 
@@ -37,19 +33,15 @@ export function kindOf(normType) {
 }
 
 /**
- * @typedef {object} StepParameters
- * @property {number} normType
- * @property {number} [maxNorm]
- * @property {number} [eps]
- * @property {keyof typeof POLICIES} [nonfinite]
- * @property {number} [clipValue]
- * @property {number} [floats]  how many elements there are, if all are float32, for which clipping leaves room
- * @property {number} [step]  its number, which comes back with the result
- */
-
-/**
- * The parameters of a step: `Parameters` in web/webgpu/wgsl.js, without the table where it is not read.
- * @param {StepParameters} step
+ * The parameters of a step, without the table where it is not read.
+ * @param {object} step
+ * @param {number} step.normType
+ * @param {number} [step.maxNorm]
+ * @param {number} [step.eps]
+ * @param {keyof typeof POLICIES} [step.nonfinite]
+ * @param {number} [step.clipValue]
+ * @param {number} [step.floats]  how many elements there are, if all are float32, for which clipping leaves room
+ * @param {number} [step.number]  which comes back with the result
  * @returns {ArrayBuffer}
  */
 export function parametersOf({
@@ -58,24 +50,26 @@ export function parametersOf({
   eps = 0,
   nonfinite = 'propagate',
   clipValue = Infinity,
-  floats: count = 0,
-  step = 0,
+  floats = 0,
+  number = 0,
 }) {
+  const { at } = PARAMETERS;
   const isReal = kindOf(normType) === 'real';
-  const buffer = new ArrayBuffer(isReal ? PARAMETER_BYTES : 4 * PARAMETER_WORDS);
+  const buffer = new ArrayBuffer(isReal ? PARAMETER_BYTES : 4 * PARAMETERS.words);
   const words = new Uint32Array(buffer);
-  const floats = new Float32Array(buffer);
-  words.set(mantissaAndExponent(maxNorm), 0);
-  words.set(mantissaAndExponent(eps), 2);
-  const towardZero = needsRoundingTowardZero(count, 2 ** -149, maxNorm, normType, LEAST_ROOM);
-  words[4] =
+  words.set(mantissaAndExponent(maxNorm), at.maxNormMantissa);
+  words.set(mantissaAndExponent(eps), at.epsMantissa);
+  const towardZero = needsRoundingTowardZero(floats, 2 ** -149, maxNorm, normType, LEAST_ROOM);
+  words[at.policy] =
     POLICIES[nonfinite] |
-    (maxNorm === Infinity ? UNLIMITED : 0) |
-    (count > 0 ? ROOM : 0) |
-    (count > 0 && towardZero ? TOWARD_ZERO : 0);
-  words[12] = step;
-  if (isReal) writePower(words, floats, normType);
-  words.set([bitsOf(clipValue), halfBitsOf(clipValue, 11, -14), halfBitsOf(clipValue, 8, -126)], 8);
+    (maxNorm === Infinity ? POLICY_UNLIMITED : 0) |
+    (floats > 0 ? POLICY_ROOM : 0) |
+    (floats > 0 && towardZero ? POLICY_TOWARD_ZERO : 0);
+  words[at.step] = number;
+  words[at.limits + FLOAT32] = new Uint32Array(Float32Array.of(clipValue).buffer)[0];
+  words[at.limits + FLOAT16] = halfBitsOf(clipValue, 11, -14);
+  words[at.limits + BFLOAT16] = halfBitsOf(clipValue, 8, -126);
+  if (isReal) writePower(words, new Float32Array(buffer), normType);
   return buffer;
 }
 
@@ -85,15 +79,15 @@ export function parametersOf({
  * @param {number} p
  */
 function writePower(words, floats, p) {
-  floats[5] = p;
+  const { at, words: table } = PARAMETERS;
   // Twelve bits: times a binade it has at most 20.
   const unit = 2 ** (Math.floor(Math.log2(p)) - 11);
-  floats[6] = Math.round(p / unit) * unit;
-  floats[7] = p - floats[6];
+  const upper = Math.round(p / unit) * unit;
+  floats.set([p, upper, p - upper], at.power);
   for (let i = 0; i < BINADES; ++i) {
     const power = p * (LOWEST_BINADE + i);
-    words[PARAMETER_WORDS + 2 * i] = Math.ceil(power);
-    floats[PARAMETER_WORDS + 2 * i + 1] = power - Math.ceil(power);
+    words[table + 2 * i] = Math.ceil(power);
+    floats[table + 2 * i + 1] = power - Math.ceil(power);
   }
 }
 
@@ -102,18 +96,13 @@ function writePower(words, floats, p) {
  * @param {number} value
  * @returns {[number, number]}
  */
-export function mantissaAndExponent(value) {
+function mantissaAndExponent(value) {
   if (value === 0 || value === Infinity) return [0, 0];
   let exponent = 0;
   let m = value;
   for (; m < 2 ** 31; m *= 2) exponent -= 1;
   for (; m >= 2 ** 32; m /= 2) exponent += 1;
   return [Math.floor(m), exponent];
-}
-
-/** @param {number} value */
-function bitsOf(value) {
-  return new Uint32Array(Float32Array.of(value).buffer)[0];
 }
 
 /**
@@ -123,7 +112,7 @@ function bitsOf(value) {
  * @param {number} smallest   binade of the normal numbers
  * @returns {number}
  */
-export function halfBitsOf(value, precision, smallest) {
+function halfBitsOf(value, precision, smallest) {
   const infinity = 2 ** 15 - 2 ** (precision - 1);
   if (value === 0 || value === Infinity) return value === 0 ? 0 : infinity;
   const [m, e] = mantissaAndExponent(value);

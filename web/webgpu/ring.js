@@ -1,6 +1,8 @@
 // web/webgpu/ring.js: the buffers that each step needs for itself: its parameters on the way to the GPU, its result on the
 // way back. A few are made with the plan and used in turn, so that steps allocate nothing.
-import { COPY_DST, COPY_SRC, MAP_READ, PARAMETER_BYTES, RESULT_WORDS, UNIFORM } from './constants.js';
+import { COPY_DST, COPY_SRC, MAP_READ, UNIFORM } from './constants.js';
+import { UNIFORM_GROUP } from './kernels.js';
+import { PARAMETER_BYTES, RESULT } from './layouts.js';
 
 /**
  * @typedef {import('./types.js').GpuBuffer} GpuBuffer
@@ -60,9 +62,14 @@ export class Ring {
   keptOf(slot) {
     return (slot.kept ??= this.#context.device.createBuffer({
       label: 'gradnorm kept result',
-      size: 4 * RESULT_WORDS,
+      size: 4 * RESULT.words,
       usage: COPY_SRC | COPY_DST,
     }));
+  }
+
+  /** @type {(slot: Slot, parameters: ArrayBuffer) => void} */
+  writeParameters(slot, parameters) {
+    this.#context.device.queue.writeBuffer(slot.parameters, 0, parameters);
   }
 
   /**
@@ -72,7 +79,7 @@ export class Ring {
   fetch(slot) {
     const { device } = this.#context;
     const encoder = device.createCommandEncoder({ label: 'gradnorm norm' });
-    encoder.copyBufferToBuffer(this.keptOf(slot), 0, slot.readback, 0, 4 * RESULT_WORDS);
+    encoder.copyBufferToBuffer(this.keptOf(slot), 0, slot.readback, 0, 4 * RESULT.words);
     device.queue.submit([encoder.finish()]);
   }
 
@@ -86,20 +93,18 @@ export class Ring {
 
   /** @returns {Slot} */
   #make() {
-    const { device, layouts } = this.#context;
+    const { device } = this.#context;
     const parameters = device.createBuffer({
       label: 'gradnorm parameters',
       size: PARAMETER_BYTES,
       usage: UNIFORM | COPY_DST,
     });
-    const parameterGroup = device.createBindGroup({
-      label: 'gradnorm parameters',
-      layout: layouts.uniform,
-      entries: [{ binding: 0, resource: { buffer: parameters } }],
-    });
+    const parameterGroup = this.#context.bindGroup('gradnorm parameters', UNIFORM_GROUP, [
+      { buffer: parameters },
+    ]);
     const readback = device.createBuffer({
       label: 'gradnorm readback',
-      size: 4 * RESULT_WORDS,
+      size: 4 * RESULT.words,
       usage: MAP_READ | COPY_DST,
     });
     return { parameters, parameterGroup, readback, kept: null, isBusy: false, takenAt: -Infinity };

@@ -1,77 +1,62 @@
-// web/webgpu/summaries.js: from the partials of jobs, copied from the GPU, to what a report says of each tensor and of
-// all.
-import { GradReport, NormAccumulator } from '../api.js';
-import { DTYPES, jobsOf } from './jobs.js';
-import { floatOf, partialAt, stateOf, totalOfPartials } from './totals.js';
+// web/webgpu/summaries.js: from what was copied from the GPU, the partials and the health of jobs, to what a report says of each
+// tensor and of all.
+import { ELEMENTS, emptyState } from '../core/partial.js';
+import { finish, mergeInto } from '../core/reduce.js';
+import { JOB_WORDS } from './constants.js';
+import { floatOf, partialOfJob, sumOfPartial } from './totals.js';
 
 /**
  * @typedef {import('../core/inspect.js').Summary} Summary
- * @typedef {import('./jobs.js').Schedule} Schedule
- * @typedef {import('./tensors.js').GpuTensor} GpuTensor
- * @typedef {import('./totals.js').Total} Total
+ * @typedef {import('./jobs.js').Job} Job
  */
 
-/**
- * What the GPU found: of all the total, of each job its partial and what web/webgpu/health-shader.js wrote.
- * @typedef {object} Findings
- * @property {Total} total
- * @property {Uint32Array} norms
- * @property {Uint32Array} health
- */
-
-/** The first element that is not finite, as web/webgpu/health-shader.js numbers it. */
+/** The first element that is not finite, as web/webgpu/shaders/health.js numbers it. */
 const VALUES = [0, NaN, Infinity, -Infinity];
-
-const NAMES = new Map([...DTYPES].map(([name, code]) => [code, name]));
 
 /**
  * @param {number} normType
- * @param {readonly GpuTensor[]} tensors
- * @param {Schedule} schedule  of those that are not empty
- * @param {Findings} findings
- * @returns {GradReport}
+ * @param {readonly { length: number }[]} tensors
+ * @param {readonly Job[]} jobs  of those that are not empty, in their order
+ * @param {{ total: BigUint64Array, norms: Uint32Array, health: Uint32Array }} findings  the partial of all, and of each job
+ *   its partial and what web/webgpu/shaders/health.js wrote
+ * @returns {{ total: Summary, rows: (Summary & { value: number })[] }}  with the first value that is not finite
  */
-export function reportOf(normType, tensors, schedule, { total, norms, health }) {
-  let job = 0;
-  const rows = tensors.map((tensor) => {
-    const begin = job;
-    job += jobsOf(tensor);
-    const { value, ...found } = healthOf(health, schedule, begin, job, tensor.length);
-    return {
-      name: tensor.name,
-      dtype: /** @type {string} */ (NAMES.get(tensor.dtype)),
-      value,
-      summary: { ...normOf(totalOfPartials(norms, begin, job), tensor.length, normType), ...found },
-    };
+export function summariesOf(normType, tensors, jobs, { total, norms, health }) {
+  let end = 0;
+  const rows = tensors.map(({ length }) => {
+    const begin = end;
+    const { range } = jobs[begin] ?? {};
+    while (length > 0 && jobs[end]?.range === range) ++end;
+    const own = jobs.slice(begin, end);
+    const partial = emptyState();
+    new Float64Array(partial.buffer)[ELEMENTS] = length;
+    for (const { number } of own) mergeInto(partialOfJob(norms, number), partial);
+    return { ...normOf(partial, length, normType), ...healthOf(health, own, length) };
   });
-  const summaries = rows.map(({ summary }) => summary);
-  const elements = sumOver(summaries, (summary) => summary.elements);
-  return new GradReport(normType, { ...normOf(total, elements, normType), ...healthOfAll(summaries) }, rows);
+  const elements = sumOver(rows, (row) => row.elements);
+  return { total: { ...normOf(total, elements, normType), ...healthOfAll(rows) }, rows };
 }
 
 /**
- * @param {Total} total
+ * @param {BigUint64Array} partial
  * @param {number} elements
  * @param {number} normType
  */
-function normOf(total, elements, normType) {
-  const { norm } = NormAccumulator.fromJSON(stateOf(total, elements, normType));
-  return { norm, mantissa: Number(total.sum), exponent: total.exponent, elements };
+function normOf(partial, elements, normType) {
+  return { norm: finish(partial, normType), ...sumOfPartial(partial), elements };
 }
 
 /**
  * @param {Uint32Array} health
- * @param {Schedule} schedule
- * @param {number} begin     the first job of a tensor
- * @param {number} end       behind the last
+ * @param {readonly Job[]} jobs  of a tensor
  * @param {number} elements
  */
-function healthOf(health, { firstElements }, begin, end, elements) {
+function healthOf(health, jobs, elements) {
   const found = { max: 0, zeros: 0, nan: 0, inf: 0, firstNonfinite: -1, value: 0 };
   let sum = 0;
-  for (let job = begin; job < end; ++job) {
-    const at = partialAt(job);
-    const [largestBits, sumBits, zerosAndNans, others] = health.subarray(at, at + 4);
+  for (const { number, firstElement } of jobs) {
+    const at = JOB_WORDS * number;
+    const [largestBits, sumBits, zerosAndNans, others] = health.subarray(at, at + JOB_WORDS);
     found.max = Math.max(found.max, floatOf(largestBits));
     sum += floatOf(sumBits) * 2 ** exponentAbove(largestBits);
     found.zeros += zerosAndNans & 0xffff;
@@ -79,7 +64,7 @@ function healthOf(health, { firstElements }, begin, end, elements) {
     found.inf += others & 0x1fff;
     const what = others >>> 26;
     if (what !== 0 && found.firstNonfinite < 0) {
-      found.firstNonfinite = firstElements[job] + ((others >>> 13) & 0x1fff);
+      found.firstNonfinite = firstElement + ((others >>> 13) & 0x1fff);
       found.value = VALUES[what];
     }
   }
@@ -110,10 +95,5 @@ function healthOfAll(rows) {
   };
 }
 
-/**
- * @param {readonly Summary[]} rows
- * @param {(row: Summary) => number} value
- */
-function sumOver(rows, value) {
-  return rows.reduce((sum, row) => sum + value(row), 0);
-}
+/** @type {(rows: readonly Summary[], value: (row: Summary) => number) => number} */
+const sumOver = (rows, value) => rows.reduce((sum, row) => sum + value(row), 0);

@@ -1,11 +1,10 @@
 // web/webgpu/tensors.js: the door for buffers. Takes them out of what web/door/collect.js walks through, and throws on what is
 // wrong with them.
 import { collect, isPlainRecord, nameAt, notAGradient, placeAt } from '../door/collect.js';
-import { DTYPE_NAMES, GRADIENT_TYPES_IN_WORDS } from '../core/dtypes.js';
+import { BYTE_SHIFTS, dtypeNamed, FLOAT64, GRADIENT_TYPES_IN_WORDS, isWritable } from '../core/dtypes.js';
 import { describe } from '../words/errors.js';
-import { typedArrayName } from '../words/typed-array.js';
 import { STORAGE } from './constants.js';
-import { bytesPerElement, DTYPES, wordsAround } from './jobs.js';
+import { wordsAround } from './jobs.js';
 
 /** @typedef {import('./types.js').GpuBuffer} GpuBuffer */
 
@@ -35,7 +34,7 @@ import { bytesPerElement, DTYPES, wordsAround } from './jobs.js';
 /**
  * @typedef {object} GpuTensor
  * @property {GpuBuffer} buffer
- * @property {number} dtype    as in web/webgpu/constants.js
+ * @property {number} dtype    the code of its elements' type
  * @property {number} offset   in bytes
  * @property {number} length   in elements
  * @property {string} place    as the user would write it, such as tensors.fc1.weight
@@ -43,7 +42,7 @@ import { bytesPerElement, DTYPES, wordsAround } from './jobs.js';
  */
 
 /** @typedef {import('../door/collect.js').Door} Door */
-/** @typedef {import('../door/collect.js').Place} Place */
+/** @typedef {import('../core/dtypes.js').Place} Place */
 
 const NAMES = ['buffer', 'offset', 'length', 'dtype'];
 const TYPES = `{ ${NAMES.join(', ')} }`;
@@ -63,24 +62,13 @@ export function collectTensors(tensors) {
 /**
  * Gradients of which some are in buffers and some in arrays.
  * @param {unknown} gradients
- * @returns {{ tensors: GpuTensor[], arrays: import('../door/collect.js').Tensor[] }}
+ * @returns {{ tensors: GpuTensor[], arrays: readonly import('../core/dtypes.js').Tensor[] }}
  * @throws {TypeError} on anything that is no gradient, naming its place
  */
 export function collectMixed(gradients) {
   const door = new BufferDoor('gradients', `${TYPES} on the GPU, ${GRADIENT_TYPES_IN_WORDS}`);
   const arrays = collect(gradients, door);
   return { tensors: door.tensors, arrays };
-}
-
-/**
- * A tensor in an array as the user may have passed it.
- * @param {import('../door/collect.js').Tensor} tensor
- * @returns {import('../door/collect.js').Gradient}
- */
-export function gradientOf({ array, dtype }) {
-  const name = DTYPE_NAMES[dtype];
-  const isBits = typedArrayName(array) === 'Uint16Array' && (name === 'float16' || name === 'bfloat16');
-  return isBits ? { data: /** @type {Uint16Array} */ (array), dtype: name } : array;
 }
 
 /** Takes references to buffers. @implements {Door} */
@@ -97,11 +85,7 @@ class BufferDoor {
     this.types = types;
   }
 
-  /**
-   * @param {object} value
-   * @param {Place | null} parent
-   * @param {unknown} key
-   */
+  /** @type {(value: object, parent: Place | null, key: unknown) => boolean} */
   take(value, parent, key) {
     if (ArrayBuffer.isView(value) || !('buffer' in value)) return false;
     const { root } = this;
@@ -111,23 +95,19 @@ class BufferDoor {
   }
 }
 
-/**
- * @param {GpuGradient} reference
- * @param {string} place
- * @param {string} name
- * @returns {GpuTensor}
- */
+/** @type {(reference: GpuGradient, place: string, name: string) => GpuTensor} */
 function readTensor(reference, place, name) {
   checkNames(reference, place);
   const { buffer, offset = 0, length, dtype = 'float32' } = reference;
   if (!isBuffer(buffer)) throw mistake(place, 'buffer', buffer, 'a GPUBuffer');
-  const code = DTYPES.get(dtype);
-  if (code === undefined) throw mistake(place, 'dtype', dtype, "'float32', 'float16' or 'bfloat16'");
-  const bytes = bytesPerElement(code);
+  const code = dtypeNamed(dtype);
+  if (code === undefined || !isWritable(code) || code === FLOAT64)
+    throw mistake(place, 'dtype', dtype, "'float32', 'float16' or 'bfloat16'");
+  const bytes = 2 ** BYTE_SHIFTS[code];
   if (!isWhole(offset) || offset % bytes !== 0)
     throw mistake(place, 'offset', offset, `bytes, a multiple of ${bytes}`);
   if (!isWhole(length)) throw mistake(place, 'length', length, 'a whole number of elements >= 0');
-  const { end } = wordsAround(offset, length * bytes);
+  const { end } = wordsAround({ buffer, dtype: code, offset, length });
   if (end > buffer.size) {
     throw new TypeError(
       `${place} has ${length} elements of ${dtype} from offset ${offset}, up to byte ${end}; ` +

@@ -1,89 +1,53 @@
-// web/webgpu/totals.js: from the words that the GPU wrote to a total, and to the state of a partial, which the core
-// merges and takes the root of. Pure.
-import { ELEMENTS, emptyState, FLAGS, INFINITY, jsonOf, LARGEST, NAN, TOP, TOTALS } from '../core/partial.js';
-import { JOB_WORDS, TOTAL_SHIFT } from './constants.js';
+// web/webgpu/totals.js: from the words that the GPU wrote to those of a partial of the core, which merges them and takes the
+// root. Pure.
+import { ELEMENTS, emptyState, FLAGS, INFINITY, LARGEST, NAN, TOP, TOTALS } from '../core/partial.js';
+import { FLOAT_INFINITY, JOB_WORDS, TOTAL_SHIFT } from './constants.js';
+import { RESULT } from './layouts.js';
 
-/** @typedef {import('../core/partial.js').NormAccumulatorState} NormAccumulatorState */
-
-const FLOAT_INFINITY = 0x7f800000;
 const NONE = 0xffffffff;
 
-/**
- * A sum of powers, exact; and the first element that is not finite.
- * @typedef {object} Total
- * @property {number} largestBits  the largest magnitude, as a float32
- * @property {bigint} sum
- * @property {number} exponent     the sum counts units of 2^exponent
- * @property {Offender | null} offender
- */
+/** @typedef {{ job: number, position: number, value: number }} Offender   NaN, Infinity or -Infinity, in a job */
 
 /**
- * @typedef {object} Offender
- * @property {number} job
- * @property {number} position  in the job
- * @property {number} value     NaN, Infinity or -Infinity
+ * @param {Uint32Array} words  of the result buffer
+ * @param {number} elements    how many there are
+ * @returns {BigUint64Array}   the partial
  */
-
-/**
- * @param {Uint32Array} words  a total; web/webgpu/merge-shader.js says what is in it
- * @returns {Total}
- */
-export function readTotal(words) {
-  const [largestBits, exponent, job, position, bits, s0, s1, s2, s3] = words;
-  const sum = (((((BigInt(s3) << 32n) | BigInt(s2)) << 32n) | BigInt(s1)) << 32n) | BigInt(s0);
-  const offender = job === NONE ? null : { job, position, value: floatOf(bits) };
-  return { largestBits, sum, exponent: (exponent | 0) - TOTAL_SHIFT, offender };
+export function partialOfResult(words, elements) {
+  const { at } = RESULT;
+  const digits = Array.from(words.subarray(at.sum0, at.sum3 + 1), BigInt);
+  const sum = digits.reduceRight((upper, digit) => (upper << 32n) | digit);
+  return partialOf(words[at.largest], sum, (words[at.exponent] | 0) - TOTAL_SHIFT, elements);
 }
 
 /**
- * The total of some jobs, as web/webgpu/merge-shader.js would make it but for its offender.
- * @param {Uint32Array} work  each job and its partial: web/webgpu/reduce-shader.js says what is in it
- * @param {number} begin      the first job
- * @param {number} end        behind the last
- * @returns {Total}
+ * @param {Uint32Array} words  of the result buffer
+ * @returns {Offender | null}  the first element that is not finite
  */
-export function totalOfPartials(work, begin, end) {
-  let largestBits = 0;
-  let top = -Infinity;
-  for (let job = begin; job < end; ++job) {
-    const at = partialAt(job);
-    largestBits = Math.max(largestBits, work[at]);
-    if (hasSum(work, at)) top = Math.max(top, work[at + 1] | 0);
-  }
-  let sum = 0n;
-  for (let job = begin; job < end; ++job) {
-    const at = partialAt(job);
-    if (!hasSum(work, at)) continue;
-    const part = (BigInt(work[at + 2]) << 32n) | BigInt(work[at + 3]);
-    const shift = TOTAL_SHIFT - (top - (work[at + 1] | 0));
-    sum += shift >= 0 ? part << BigInt(shift) : part >> BigInt(-shift);
-  }
-  return { largestBits, sum, exponent: sum === 0n ? 0 : top - TOTAL_SHIFT, offender: null };
+export function offenderOf(words) {
+  const { job, position, bits } = RESULT.at;
+  return words[job] === NONE
+    ? null
+    : { job: words[job], position: words[position], value: floatOf(words[bits]) };
 }
 
 /**
- * Where the partial of a job stands, behind the job.
+ * @param {Uint32Array} words  the partials of jobs: web/webgpu/shaders/reduce.js says what is in them
  * @param {number} job
  */
-export function partialAt(job) {
-  return (2 * job + 1) * JOB_WORDS;
+export function partialOfJob(words, job) {
+  const [largest, exponent, high, low] = words.subarray(JOB_WORDS * job, JOB_WORDS * (job + 1));
+  const sum = largest < FLOAT_INFINITY ? (BigInt(high) << 32n) | BigInt(low) : 0n;
+  return partialOf(largest, sum, exponent | 0, 0);
 }
 
 /**
- * @param {Uint32Array} work
- * @param {number} at
+ * @param {number} largestBits  the largest magnitude, as a float32
+ * @param {bigint} sum          in units of 2^exponent
+ * @param {number} exponent
+ * @param {number} elements
  */
-function hasSum(work, at) {
-  return work[at] < FLOAT_INFINITY && (work[at + 2] | work[at + 3]) !== 0;
-}
-
-/**
- * @param {Total} total
- * @param {number} elements  how many there are
- * @param {number} normType
- * @returns {NormAccumulatorState}
- */
-export function stateOf({ largestBits, sum, exponent }, elements, normType) {
+function partialOf(largestBits, sum, exponent, elements) {
   const words = emptyState();
   const numbers = new Float64Array(words.buffer);
   numbers[ELEMENTS] = elements;
@@ -91,7 +55,7 @@ export function stateOf({ largestBits, sum, exponent }, elements, normType) {
   if (largestBits > FLOAT_INFINITY) words[FLAGS] = NAN;
   if (largestBits === FLOAT_INFINITY) words[FLAGS] = INFINITY;
   if (sum > 0n) writeSum(words, sum, exponent);
-  return jsonOf(words, normType);
+  return words;
 }
 
 /**
@@ -109,6 +73,15 @@ function writeSum(words, sum, exponent) {
     const digit = digits - 1 - i;
     if (digit >= 0) words[i] = (aligned >> BigInt(32 * digit)) & 0xffffffffn;
   }
+}
+
+/**
+ * The sum of a partial, mantissa * 2^exponent.
+ * @param {BigUint64Array} words
+ */
+export function sumOfPartial(words) {
+  const sum = words.subarray(0, TOTALS).reduce((upper, digit) => (upper << 32n) + digit, 0n);
+  return { mantissa: Number(sum), exponent: 32 * (Number(BigInt.asIntN(64, words[TOP])) - TOTALS + 1) };
 }
 
 /** @param {number} bits */

@@ -5,6 +5,7 @@
 /** @typedef {typeof globalThis extends { GPUDevice: { prototype: infer T } } ? T : any} GpuDevice */
 /** @typedef {typeof globalThis extends { GPUCommandEncoder: { prototype: infer T } } ? T : any} GpuCommandEncoder */
 /** @typedef {typeof globalThis extends { GPUComputePipeline: { prototype: infer T } } ? T : any} GpuComputePipeline */
+/** @typedef {{ buffer: GpuBuffer, offset?: number, size?: number }} GpuBufferBinding */
 /** @typedef {typeof globalThis extends { GPUBindGroup: { prototype: infer T } } ? T : any} GpuBindGroup */
 /** @typedef {typeof globalThis extends { GPUBindGroupLayout: { prototype: infer T } } ? T : any} GpuBindGroupLayout */
 /** @typedef {typeof globalThis extends { GPUComputePassEncoder: { prototype: infer T } } ? T : any} GpuComputePassEncoder */

@@ -1,115 +1,118 @@
 // web/webgpu/work.js: the buffers and bind groups of a plan, made once, and what to encode into a pass with them.
 import {
-  COPY_DST,
   COPY_SRC,
   JOB_WORDS,
   MERGE_PARTIALS,
-  RESULT_WORDS,
   REWRITE_WORKGROUPS,
   STORAGE,
-  TOTAL_AT,
-  TOTAL_WORDS,
+  TOTAL_STRIDE,
   UNIFORM,
 } from './constants.js';
 import { Gather } from './gather.js';
-import { schedule } from './jobs.js';
+import { byKind, jobsOf, schedule } from './jobs.js';
+import {
+  decideKernel,
+  healthKernel,
+  jobGroup,
+  MERGE_GROUP,
+  mergeKernel,
+  reduceKernel,
+  RESULT_GROUP,
+  rewriteKernel,
+  UNIFORM_GROUP,
+} from './kernels.js';
+import { RESULT } from './layouts.js';
 
 /**
  * @typedef {import('./types.js').GpuBuffer} GpuBuffer
  * @typedef {import('./types.js').GpuBindGroup} GpuBindGroup
- * @typedef {import('./types.js').GpuBindGroupLayout} GpuBindGroupLayout
  * @typedef {import('./types.js').GpuCommandEncoder} GpuCommandEncoder
  * @typedef {import('./types.js').GpuComputePassEncoder} GpuComputePassEncoder
  * @typedef {import('./context.js').Context} Context
+ * @typedef {import('./context.js').Kernel} Kernel
  * @typedef {import('./jobs.js').Range} Range
- * @typedef {import('./jobs.js').Schedule} Schedule
- * @typedef {import('./jobs.js').Dispatch} Dispatch
- * @typedef {import('./reduce-shader.js').ReduceKind} ReduceKind
+ * @typedef {import('./jobs.js').Job} Job
+ * @typedef {import('./jobs.js').DispatchKind} DispatchKind
+ * @typedef {import('./shaders/sums.js').ReduceKind} ReduceKind
  */
 
-/**
- * Jobs for a shader that takes several tensors a dispatch.
- */
+/** The table of jobs, room for their partials behind it, and the bind groups of their dispatches. */
 class Jobs {
+  #context;
+  #dispatches;
   /** @type {GpuBindGroup[]} */
   #groups;
   #uniforms;
 
   /**
    * @param {Context} context
-   * @param {Schedule} jobSchedule
    * @param {'reduce' | 'rewrite'} verb
-   * @param {GpuBuffer} table
+   * @param {readonly Job[]} jobs
    */
-  constructor(context, jobSchedule, verb, table) {
+  constructor(context, verb, jobs) {
     const { device, limits, placeholder } = context;
     const { alignment } = limits;
-    const { dispatches } = jobSchedule;
-    this.schedule = jobSchedule;
-    this.kernels = context.kernelsFor(
-      dispatches.reduce((most, { bindings }) => Math.max(most, bindings.length), 0),
-    );
-    const { slots } = this.kernels;
-    const layout = this.kernels.layouts[verb];
     const label = `gradnorm ${verb}`;
-    this.#uniforms = makeUniforms(
-      context,
-      `${label} dispatches`,
-      dispatches.map(({ firstJob, jobCount }) => [firstJob, jobCount]),
-    );
-    this.#groups = dispatches.map(({ bindings }, i) => {
+    this.#context = context;
+    this.#dispatches = schedule(jobs, limits, verb === 'rewrite');
+    this.table = device.createBuffer({
+      label,
+      size: 4 * JOB_WORDS * Math.max(1, 2 * jobs.length),
+      usage: STORAGE | COPY_SRC,
+      mappedAtCreation: true,
+    });
+    const words = this.#dispatches.flatMap((dispatch) => dispatch.words());
+    new Uint32Array(this.table.getMappedRange()).set(words);
+    this.table.unmap();
+    let firstEntry = 0;
+    const rows = this.#dispatches.map(({ entries: { length } }) => {
+      firstEntry += length;
+      return [firstEntry - length, length, jobs.length];
+    });
+    this.#uniforms = makeUniforms(context, `${label} dispatches`, rows);
+    this.#groups = this.#dispatches.map(({ kind: { slots }, bindings }, i) => {
       const tensors = Array.from({ length: slots }, (_, slot) => {
-        if (slot >= bindings.length)
-          return { buffer: placeholder, offset: slot * alignment, size: alignment };
-        const { buffer, begin, end } = bindings[slot];
+        const { buffer, begin, end } = bindings[slot] ?? {
+          buffer: placeholder,
+          begin: slot * alignment,
+          end: (slot + 1) * alignment,
+        };
         return { buffer, offset: begin, size: end - begin };
       });
-      const resources = [
-        { buffer: this.#uniforms, offset: i * alignment, size: 16 },
-        { buffer: table },
-        ...tensors,
-      ];
-      return device.createBindGroup({
-        label: `${label} ${i}`,
-        layout,
-        entries: resources.map((resource, binding) => ({ binding, resource })),
-      });
+      const uniform = { buffer: this.#uniforms, offset: i * alignment, size: 16 };
+      const resources = [uniform, { buffer: this.table }, ...tensors];
+      return context.bindGroup(`${label} ${i}`, jobGroup(verb, slots), resources);
     });
   }
 
   /**
    * @param {GpuComputePassEncoder} pass
+   * @param {(kind: DispatchKind) => Kernel} kernelOf
    * @param {number} [workgroups]  of a dispatch at most; a workgroup does one job if left out
    */
-  encode(pass, workgroups = Infinity) {
-    this.schedule.dispatches.forEach(({ jobCount }, i) => {
+  encode(pass, kernelOf, workgroups = Infinity) {
+    this.#dispatches.forEach(({ kind, entries }, i) => {
+      if (kind !== this.#dispatches[i - 1]?.kind) pass.setPipeline(this.#context.pipeline(kernelOf(kind)));
       pass.setBindGroup(0, this.#groups[i]);
-      pass.dispatchWorkgroups(Math.min(jobCount, workgroups));
+      pass.dispatchWorkgroups(Math.min(entries.length, workgroups));
     });
   }
 
   destroy() {
     this.#uniforms.destroy();
+    this.table.destroy();
   }
 }
 
 /**
  * A uniform buffer of some words for each bind group, at offsets that can be bound.
- * @param {Context} context
- * @param {string} label
- * @param {number[][]} rows
- * @returns {GpuBuffer}
+ * @type {(context: Context, label: string, rows: number[][]) => GpuBuffer}
  */
-function makeUniforms({ device, limits }, label, rows) {
-  const stride = limits.alignment;
-  const buffer = device.createBuffer({
-    label,
-    size: Math.max(1, rows.length) * stride,
-    usage: UNIFORM,
-    mappedAtCreation: true,
-  });
+function makeUniforms({ device, limits: { alignment } }, label, rows) {
+  const size = Math.max(1, rows.length) * alignment;
+  const buffer = device.createBuffer({ label, size, usage: UNIFORM, mappedAtCreation: true });
   const words = new Uint32Array(buffer.getMappedRange());
-  rows.forEach((row, i) => words.set(row, (i * stride) / 4));
+  rows.forEach((row, i) => words.set(row, (i * alignment) / 4));
   buffer.unmap();
   return buffer;
 }
@@ -121,9 +124,8 @@ export class Measuring {
   #jobs;
   /** @type {GpuBuffer[]} */
   #buffers = [];
-  /** @type {GpuBindGroup[]} */
-  #mergeGroups = [];
-  #groupCount;
+  /** Of each level: what it merges, and in how many workgroups. @type {{ group: GpuBindGroup, workgroups: number }[]} */
+  #merges = [];
   #resultGroup;
 
   /**
@@ -134,65 +136,56 @@ export class Measuring {
   constructor(context, ranges, result) {
     this.#context = context;
     this.#gather = new Gather(context, ranges);
-    const jobSchedule = schedule(this.#gather.ranges, context.limits, false);
-    /** Jobs and partials. */
-    this.work = makeWork(context, jobSchedule);
-    this.#jobs = new Jobs(context, jobSchedule, 'reduce', this.work);
-    this.#groupCount = Math.max(1, Math.ceil(jobSchedule.jobCount / MERGE_PARTIALS));
-    this.#buffers.push(this.work);
-    this.#makeMerges(jobSchedule.jobCount, result);
-    this.#resultGroup = context.device.createBindGroup({
-      label: 'gradnorm result',
-      layout: context.layouts.decide,
-      entries: [{ binding: 0, resource: { buffer: result } }],
-    });
+    this.jobs = jobsOf(this.#gather.ranges);
+    this.#jobs = new Jobs(context, 'reduce', this.jobs);
+    this.#makeMerges(this.jobs.length, result);
+    this.#resultGroup = context.bindGroup('gradnorm result', RESULT_GROUP, [{ buffer: result }]);
   }
 
-  /** @returns {Schedule} */
-  get schedule() {
-    return this.#jobs.schedule;
+  /** Where the partials are, in bytes. */
+  get partials() {
+    const size = 4 * JOB_WORDS * this.jobs.length;
+    return { buffer: this.#jobs.table, offset: size, size };
+  }
+
+  /** @type {(jobCount: number, result: GpuBuffer) => void} */
+  #makeMerges(jobCount, result) {
+    const context = this.#context;
+    const workgroups = Math.max(1, Math.ceil(jobCount / MERGE_PARTIALS));
+    const isOneLevel = workgroups === 1;
+    const uniforms = makeUniforms(context, 'gradnorm merges', [
+      [jobCount, jobCount, isOneLevel ? RESULT.at.largest : 0],
+      [workgroups, 0, RESULT.at.largest],
+    ]);
+    const size = 4 * TOTAL_STRIDE * workgroups;
+    const totals = context.device.createBuffer({ label: 'gradnorm totals', size, usage: STORAGE });
+    this.#buffers = [uniforms, totals];
+    const { table } = this.#jobs;
+    const levels = isOneLevel ? [[table, result]] : [[table, totals], [totals, result]]; // prettier-ignore
+    this.#merges = levels.map(([source, target], i) => {
+      const uniform = { buffer: uniforms, offset: i * context.limits.alignment, size: 16 };
+      const resources = [uniform, { buffer: source }, { buffer: target }];
+      const group = context.bindGroup(`gradnorm merge ${i + 1}`, MERGE_GROUP, resources);
+      return { group, workgroups: i === 0 ? workgroups : 1 };
+    });
   }
 
   /**
-   * @param {number} jobCount
-   * @param {GpuBuffer} result
+   * Compiles in the background what a step needs that measures these ranges and scales them.
+   * @param {ReduceKind} power
+   * @param {readonly Range[]} ranges
+   * @returns {Promise<unknown>}
    */
-  #makeMerges(jobCount, result) {
-    const { device, layouts, limits } = this.#context;
-    const stride = limits.alignment;
-    const isOneLevel = this.#groupCount === 1;
-    const uniforms = makeUniforms(this.#context, 'gradnorm merges', [
-      [jobCount, isOneLevel ? TOTAL_AT : 0],
-      [this.#groupCount, TOTAL_AT],
-    ]);
-    this.#buffers.push(uniforms);
-    const bind = (
-      /** @type {number} */ level,
-      /** @type {GpuBuffer} */ source,
-      /** @type {GpuBuffer} */ target,
-    ) => {
-      const resources = [
-        { buffer: uniforms, offset: (level - 1) * stride, size: 16 },
-        { buffer: source },
-        { buffer: target },
-      ];
-      const entries = resources.map((resource, binding) => ({ binding, resource }));
-      this.#mergeGroups.push(
-        device.createBindGroup({ label: `gradnorm merge ${level}`, layout: layouts.merge, entries }),
-      );
-    };
-    if (isOneLevel) {
-      bind(1, this.work, result);
-      return;
-    }
-    const totals = device.createBuffer({
-      label: 'gradnorm totals',
-      size: 4 * TOTAL_WORDS * this.#groupCount,
-      usage: STORAGE,
-    });
-    this.#buffers.push(totals);
-    bind(1, this.work, totals);
-    bind(2, totals, result);
+  prepare(power, ranges) {
+    const { limits } = this.#context;
+    const kindsOf = (/** @type {readonly Job[]} */ jobs) => [...byKind(jobs, limits).keys()];
+    const kernels = [
+      ...kindsOf(this.jobs).map((kind) => reduceKernel(power, kind)),
+      ...this.#merges.map((_, i) => mergeKernel(i === 0 ? 1 : 2)),
+      decideKernel(power),
+      ...kindsOf(jobsOf(ranges)).map((kind) => rewriteKernel('scale', kind)),
+    ];
+    return Promise.all(kernels.map((kernel) => this.#context.prepare(kernel)));
   }
 
   /**
@@ -203,41 +196,33 @@ export class Measuring {
     this.#gather.encode(encoder);
   }
 
-  /**
-   * @param {GpuComputePassEncoder} pass
-   * @param {ReduceKind} kind
-   * @param {GpuBindGroup} parameterGroup
-   */
-  encode(pass, kind, parameterGroup) {
-    pass.setPipeline(this.#jobs.kernels.reduce(kind));
-    if (kind === 'real') pass.setBindGroup(1, parameterGroup);
-    this.#jobs.encode(pass);
-    pass.setPipeline(this.#context.merge(1));
-    pass.setBindGroup(0, this.#mergeGroups[0]);
-    pass.dispatchWorkgroups(this.#groupCount);
-    if (this.#mergeGroups.length === 1) return;
-    pass.setPipeline(this.#context.merge(2));
-    pass.setBindGroup(0, this.#mergeGroups[1]);
-    pass.dispatchWorkgroups(1);
+  /** @type {(pass: GpuComputePassEncoder, power: ReduceKind, parameterGroup: GpuBindGroup) => void} */
+  encode(pass, power, parameterGroup) {
+    if (power === 'real') pass.setBindGroup(1, parameterGroup);
+    this.#jobs.encode(pass, (kind) => reduceKernel(power, kind));
+    this.#merges.forEach(({ group, workgroups }, i) => {
+      pass.setPipeline(this.#context.pipeline(mergeKernel(i === 0 ? 1 : 2)));
+      pass.setBindGroup(0, group);
+      pass.dispatchWorkgroups(workgroups);
+    });
   }
 
   /**
-   * What web/webgpu/health-shader.js finds, in the place of the partials.
+   * What web/webgpu/shaders/health.js finds, in the place of the partials.
    * @param {GpuComputePassEncoder} pass
    */
   encodeHealth(pass) {
-    pass.setPipeline(this.#jobs.kernels.health());
-    this.#jobs.encode(pass);
+    this.#jobs.encode(pass, healthKernel);
   }
 
   /**
    * From the total in the result buffer to the norm and the coefficient there.
    * @param {GpuComputePassEncoder} pass
-   * @param {ReduceKind} kind
+   * @param {ReduceKind} power
    * @param {GpuBindGroup} parameterGroup
    */
-  encodeDecision(pass, kind, parameterGroup) {
-    pass.setPipeline(this.#context.decide(kind));
+  encodeDecision(pass, power, parameterGroup) {
+    pass.setPipeline(this.#context.pipeline(decideKernel(power)));
     pass.setBindGroup(0, this.#resultGroup);
     pass.setBindGroup(1, parameterGroup);
     pass.dispatchWorkgroups(1);
@@ -250,30 +235,9 @@ export class Measuring {
   }
 }
 
-/**
- * @param {Context} context
- * @param {Schedule} schedule
- * @returns {GpuBuffer}  with each job in its place, and room for its partial beside it
- */
-function makeWork({ device }, { jobCount, jobs }) {
-  const work = device.createBuffer({
-    label: 'gradnorm jobs and partials',
-    size: 4 * 2 * JOB_WORDS * Math.max(1, jobCount),
-    usage: STORAGE | COPY_SRC | COPY_DST,
-    mappedAtCreation: true,
-  });
-  const words = new Uint32Array(work.getMappedRange());
-  for (let job = 0; job < jobCount; ++job) {
-    words.set(jobs.subarray(JOB_WORDS * job, JOB_WORDS * (job + 1)), 2 * JOB_WORDS * job);
-  }
-  work.unmap();
-  return work;
-}
-
 /** Rewrites the tensors in place. */
 export class Rewriting {
   #jobs;
-  #table;
   #resultGroup;
 
   /**
@@ -282,43 +246,26 @@ export class Rewriting {
    * @param {GpuBuffer} result
    */
   constructor(context, ranges, result) {
-    const { device, layouts } = context;
-    const jobSchedule = schedule(ranges, context.limits, true);
-    this.#table = device.createBuffer({
-      label: 'gradnorm jobs',
-      size: Math.max(16, jobSchedule.jobs.byteLength),
-      usage: STORAGE,
-      mappedAtCreation: true,
-    });
-    new Uint32Array(this.#table.getMappedRange()).set(jobSchedule.jobs);
-    this.#table.unmap();
-    this.#jobs = new Jobs(context, jobSchedule, 'rewrite', this.#table);
-    this.#resultGroup = device.createBindGroup({
-      label: 'gradnorm result',
-      layout: layouts.uniform,
-      entries: [{ binding: 0, resource: { buffer: result, size: 4 * RESULT_WORDS } }],
-    });
-  }
-
-  /** @param {GpuComputePassEncoder} pass */
-  encodeScale(pass) {
-    pass.setPipeline(this.#jobs.kernels.rewrite('scale'));
-    pass.setBindGroup(1, this.#resultGroup);
-    this.#jobs.encode(pass, REWRITE_WORKGROUPS);
+    this.#jobs = new Jobs(context, 'rewrite', jobsOf(ranges));
+    this.#resultGroup = context.bindGroup('gradnorm result', UNIFORM_GROUP, [{ buffer: result }]);
   }
 
   /**
+   * As the result says.
    * @param {GpuComputePassEncoder} pass
-   * @param {GpuBindGroup} parameterGroup
    */
+  encodeScale(pass) {
+    pass.setBindGroup(1, this.#resultGroup);
+    this.#jobs.encode(pass, (kind) => rewriteKernel('scale', kind), REWRITE_WORKGROUPS);
+  }
+
+  /** @type {(pass: GpuComputePassEncoder, parameterGroup: GpuBindGroup) => void} */
   encodeClamp(pass, parameterGroup) {
-    pass.setPipeline(this.#jobs.kernels.rewrite('clamp'));
     pass.setBindGroup(1, parameterGroup);
-    this.#jobs.encode(pass, REWRITE_WORKGROUPS);
+    this.#jobs.encode(pass, (kind) => rewriteKernel('clamp', kind), REWRITE_WORKGROUPS);
   }
 
   destroy() {
     this.#jobs.destroy();
-    this.#table.destroy();
   }
 }

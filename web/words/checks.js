@@ -1,11 +1,63 @@
-// web/words/checks.js: checks of every argument that is not a gradient, before anything is read or written.
+// web/words/checks.js: checks of every argument and stored field that is not a gradient, before anything is read or written.
 import { describe, tagOf } from './errors.js';
+
+/**
+ * What a value from outside must be. One of another type is refused by a TypeError, a number out of its range by a RangeError;
+ * where the rule names no type, every refusal is a TypeError.
+ * @typedef {object} Rule
+ * @property {'number' | 'boolean' | 'object'} [type]
+ * @property {(value: any) => boolean} accepts
+ * @property {string} expected
+ */
+
+/**
+ * @param {string} place
+ * @param {unknown} value
+ * @param {Rule} rule
+ * @param {unknown} [got]  the value in words, if not its description
+ * @returns {any}  the value
+ */
+export function check(place, value, { type, accepts, expected }, got) {
+  const isOfType = type === undefined || typeof value === type;
+  if (isOfType && accepts(value)) return value;
+  const Kind = isOfType && type === 'number' ? RangeError : TypeError;
+  throw new Kind(`${place} is ${got ?? describe(value)}; expected ${expected}`);
+}
+
+/**
+ * @param {string | number} value
+ * @returns {Rule}
+ */
+export function exactly(value) {
+  return {
+    type: typeof value === 'number' ? 'number' : undefined,
+    accepts: (found) => found === value,
+    expected: typeof value === 'string' ? `'${value}'` : `${value}`,
+  };
+}
+
+/**
+ * @param {readonly string[]} choices
+ * @returns {Rule}
+ */
+export function oneOf(choices) {
+  return { accepts: (value) => choices.includes(value), expected: `one of '${choices.join("', '")}'` };
+}
+
+/**
+ * A number that is out of range is told without its type.
+ * @param {string} name
+ * @param {unknown} value
+ * @param {(value: number) => boolean} accepts
+ * @param {string} expected
+ */
+export function checkNumber(name, value, accepts, expected) {
+  check(name, value, { type: 'number', accepts, expected }, typeof value === 'number' ? value : undefined);
+}
 
 /** @param {unknown} normType */
 export function checkNormType(normType) {
-  const expected = 'expected a number > 0 or Infinity';
-  if (typeof normType !== 'number') throw new TypeError(`normType is ${describe(normType)}; ${expected}`);
-  if (!(normType > 0)) throw new RangeError(`normType is ${normType}; ${expected}`);
+  checkNumber('normType', normType, (p) => p > 0, 'a number > 0 or Infinity');
 }
 
 /**
@@ -14,12 +66,10 @@ export function checkNormType(normType) {
  * @param {'or Infinity' | 'or Infinity, or a GradMonitor' | 'or NaN' | 'and finite'} limit
  */
 export function checkNotNegative(name, value, limit) {
-  const expected = `expected a number >= 0${limit === 'or NaN' ? ', Infinity or NaN' : ` ${limit}`}`;
-  if (typeof value !== 'number') throw new TypeError(`${name} is ${describe(value)}; ${expected}`);
-  const accepted = value >= 0 || (limit === 'or NaN' && Number.isNaN(value));
-  if (!accepted || (limit === 'and finite' && value === Infinity)) {
-    throw new RangeError(`${name} is ${value}; ${expected}`);
-  }
+  const takesNaN = limit === 'or NaN';
+  const accepts = (/** @type {number} */ x) =>
+    takesNaN ? !(x < 0) : x >= 0 && (limit !== 'and finite' || x < Infinity);
+  checkNumber(name, value, accepts, `a number >= 0${takesNaN ? ', Infinity' : ''} ${limit}`);
 }
 
 /**
@@ -28,27 +78,19 @@ export function checkNotNegative(name, value, limit) {
  * @param {readonly string[]} choices
  */
 export function checkChoice(name, value, choices) {
-  if (choices.includes(/** @type {string} */ (value))) return;
-  const expected = choices.map((choice) => `'${choice}'`).join(', ');
-  throw new TypeError(`${name} is ${describe(value)}; expected one of ${expected}`);
+  check(name, value, oneOf(choices));
 }
 
 /**
  * @param {string} caller
  * @param {unknown} options
  * @param {readonly string[]} known
- * @param {boolean} [isRecord]
+ * @param {boolean} [isRecord]  a Map, an array or something of the platform has other names than these, and none that is seen
  */
 export function checkOptions(caller, options, known, isRecord = tagOf(options) === 'Object') {
-  const expected = `expected an object with any of ${known.join(', ')}`;
-  // A Map, an array or something of the platform has other names than these, and none that is seen.
-  if (!isRecord) {
-    throw new TypeError(`the options of ${caller} are ${describe(options)}; ${expected}`);
-  }
-  const unknown = Object.keys(/** @type {object} */ (options)).find((name) => !known.includes(name));
-  if (unknown !== undefined) {
-    throw new TypeError(
-      `the options of ${caller} have an unknown name, ${JSON.stringify(unknown)}; ${expected}`,
-    );
-  }
+  const unknown =
+    isRecord && Object.keys(/** @type {object} */ (options)).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  const got = isRecord ? `have an unknown name, ${JSON.stringify(unknown)}` : `are ${describe(options)}`;
+  throw new TypeError(`the options of ${caller} ${got}; expected an object with any of ${known.join(', ')}`);
 }

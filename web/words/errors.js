@@ -40,22 +40,13 @@ export class GradientError extends Error {
  * @returns {string}
  */
 export function describe(value) {
-  switch (typeof value) {
-    case 'undefined':
-      return 'undefined';
-    case 'string':
-      return `${JSON.stringify(shorten(value))} (a string)`;
-    case 'number':
-    case 'boolean':
-    case 'symbol':
-      return `${String(value)} (${withArticle(typeof value)})`;
-    case 'bigint':
-      return `${shorten(String(value))}n (a bigint)`;
-    case 'function':
-      return 'a function';
-    default:
-      return value === null ? 'null' : describeObject(/** @type {object} */ (value));
-  }
+  const type = typeof value;
+  if (type === 'undefined' || value === null) return String(value);
+  if (type === 'function') return 'a function';
+  if (type === 'object') return describeObject(/** @type {object} */ (value));
+  const text = type === 'bigint' ? `${shorten(String(value))}n` : String(value);
+  const word = type === 'string' ? JSON.stringify(shorten(text)) : text;
+  return `${word} (${withArticle(type)})`;
 }
 
 /**
@@ -118,7 +109,7 @@ function className(object) {
  * @param {object} object
  */
 function adviceFor(object) {
-  if ('dataSync' in object) return ` (pass a copy: its ${'ref' in object ? 'ref.' : ''}dataSync().slice())`;
+  if ('dataSync' in object) return ` (gradnorm/${'ref' in object ? 'jax' : 'tfjs'} takes it)`;
   if ('BYTES_PER_ELEMENT' in object) return ' (a Proxy or a polyfill: pass a typed array itself)';
   if ('mapAsync' in object) return ' (gradnorm/webgpu takes { buffer, length })';
   return 'dims' in object && 'data' in object ? ' (pass { data: tensor.data, dtype: tensor.type })' : '';

@@ -1,12 +1,11 @@
 // web/words/typed-array.js: what a typed array really is, by the engine's own getters. They work on arrays of other
 // realms (iframes, vm contexts), run no user code, and no subclass can override them. Pure; imports nothing.
 
-const prototype = Object.getPrototypeOf(Int8Array.prototype);
-const { fill, keys } = prototype;
-const getTag = getterOf(Symbol.toStringTag);
-const getLength = getterOf('length');
-const getBuffer = getterOf('buffer');
-const getByteOffset = getterOf('byteOffset');
+const prototype = /* @__PURE__ */ Object.getPrototypeOf(Int8Array.prototype);
+const getTag = /* @__PURE__ */ getterOf(Symbol.toStringTag);
+const getLength = /* @__PURE__ */ getterOf('length');
+const getBuffer = /* @__PURE__ */ getterOf('buffer');
+const getByteOffset = /* @__PURE__ */ getterOf('byteOffset');
 
 /**
  * @param {string | symbol} name
@@ -40,7 +39,7 @@ export function lengthOf(array) {
  */
 export function isDetached(array) {
   try {
-    keys.call(array);
+    prototype.keys.call(array);
     return false;
   } catch {
     return true;
@@ -88,6 +87,18 @@ export function bytesOf(array, start, length) {
 }
 
 /**
+ * A view that stays as long as it is, where the array itself follows the length of its buffer.
+ * @template {ArrayLike<number>} Type
+ * @param {Type} array  a typed array
+ * @param {number} length
+ * @returns {Type}
+ */
+export function firstOf(array, length) {
+  const ArrayType = /** @type {any} */ (globalThis)[/** @type {string} */ (typedArrayName(array))];
+  return new ArrayType(bufferOf(array), byteOffsetOf(array), length);
+}
+
+/**
  * @param {ArrayLike<number>} array  a typed array of 16-bit elements
  * @returns {Uint16Array}  its bits
  */
@@ -101,5 +112,5 @@ export function uint16ViewOf(array) {
  * @param {number} length  of the elements to fill
  */
 export function fillWith(array, value, length) {
-  fill.call(array, value, 0, length);
+  prototype.fill.call(array, value, 0, length);
 }

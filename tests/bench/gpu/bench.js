@@ -59,15 +59,23 @@ async function main(options, library, { tf, WebGPUBackend }) {
     progress.clear();
     console.log(`${shapeTable(result, options.markdown)}\n`);
     results.push(result);
+    // After each table: what is there when a run is cut off is kept.
+    if (options.json !== undefined)
+      writeJson(options.json, { adapter, results, verdicts: judge(results, isSoftware) });
   }
   const verdicts = judge(results, isSoftware);
   console.log(targetTable(verdicts, options.markdown));
   if (isSoftware) console.log('\nThis adapter is software: the targets are for GPUs and not judged.');
-  if (options.json !== undefined) {
-    mkdirSync(dirname(resolve(options.json)), { recursive: true });
-    writeFileSync(options.json, `${JSON.stringify({ adapter, results, verdicts }, null, 2)}\n`);
-    console.error(`wrote ${options.json}`);
-  }
+  if (options.json !== undefined) console.error(`wrote ${options.json}`);
   device.destroy();
   return options.check && verdicts.some(({ mark }) => mark === 'MISS' || mark === 'not measured') ? 1 : 0;
+}
+
+/**
+ * @param {string} path
+ * @param {object} figures
+ */
+function writeJson(path, figures) {
+  mkdirSync(dirname(resolve(path)), { recursive: true });
+  writeFileSync(path, `${JSON.stringify(figures, null, 2)}\n`);
 }

@@ -33,7 +33,7 @@ await build({
     {
       name: 'the library as it ships',
       setup({ onResolve }) {
-        onResolve({ filter: /^gradnorm\/webgpu$/ }, () => ({ path: '../webgpu.js', external: true }));
+        onResolve({ filter: /^gradnorm\/webgpu$/ }, () => ({ path: '../webgpu/index.js', external: true }));
       },
     },
   ],

@@ -1,5 +1,5 @@
 // tests/bench/gpu/cases.js: the shapes of the gradients of the GPU benchmark, and what is promised about them.
-import { gpt2Lengths } from '../data.js';
+import { gpt2Lengths } from '../../../web/demo/measure/data.js';
 
 /**
  * @typedef {object} Shape

@@ -2,7 +2,7 @@
 // device, made before the clock starts; run() ends when its number is in JavaScript, or, where there is none, when
 // the queue is empty.
 
-/** @typedef {import('../data.js').Tensor} Tensor */
+/** @typedef {import('../../../web/demo/measure/data.js').Tensor} Tensor */
 /** @typedef {typeof import('gradnorm/webgpu')} Library */
 
 /**

@@ -1,8 +1,8 @@
 // tests/bench/gpu/measure.js: one shape of gradients, all contenders in turns in the rounds of one run. The queue is empty when a
 // sample begins, and again when it ends.
-import { makeTensors } from '../data.js';
-import { referenceNorm, relativeDifference } from '../reference.js';
-import { median, orderOf, spread, takesTurn } from '../statistics.js';
+import { makeTensors } from '../../../web/demo/measure/data.js';
+import { referenceNorm, relativeDifference } from '../../../web/demo/measure/reference.js';
+import { median, orderOf, spread, takesTurn } from '../../../web/demo/measure/statistics.js';
 import { busyTime, timeBetween } from './clock.js';
 import { makeContenders } from './contenders.js';
 
@@ -47,7 +47,10 @@ export async function measureShape({ name, lengths }, host, clock, rounds, onPro
   const tensors = makeTensors(lengths);
   /** @type {Map<number, number>} */
   const known = new Map();
-  const reference = (/** @type {import('../data.js').Tensor[]} */ list, /** @type {number} */ p) => {
+  const reference = (
+    /** @type {import('../../../web/demo/measure/data.js').Tensor[]} */ list,
+    /** @type {number} */ p,
+  ) => {
     if (list !== tensors) return referenceNorm(list, p);
     if (!known.has(p)) known.set(p, referenceNorm(list, p));
     return /** @type {number} */ (known.get(p));

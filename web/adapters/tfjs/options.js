@@ -1,18 +1,16 @@
 // web/adapters/tfjs/options.js: what clipping is asked to do, checked.
-import { checkChoice, checkNormType, checkNotNegative, checkOptions } from '../../words/checks.js';
-import { describe } from '../../words/errors.js';
+import { PER, readClipOptions } from '../../door/clip-options.js';
+import { check, checkChoice, checkNotNegative, checkNumber, checkOptions } from '../../words/checks.js';
 
-/** @typedef {import('../../clip.js').NonfinitePolicy} NonfinitePolicy */
+/** @typedef {import('../../door/clip-options.js').ClipOptions} ClipOptions */
+/** @typedef {import('../../door/clip-options.js').ClipPer} ClipPer */
 /** @typedef {import('../../clip.js').Monitor} Monitor */
 
 /**
- * @typedef {object} TfClipOptions
- * @property {number} [normType]  p: any number > 0, Infinity included; 2 if left out
- * @property {number} [eps]       added to the norm when it divides: 1e-6 if left out, 0 as in TensorFlow
- * @property {'all' | 'tensor'} [per]  what is clipped to maxNorm: the norm of all ('all', if left out), or each tensor's own
- *   ('tensor', as the clipnorm of Keras)
- * @property {NonfinitePolicy} [nonfinite]  'propagate' if left out
+ * @typedef {object} TfOnlyOptions
+ * @property {ClipPer} [per]  what is clipped to maxNorm: the norm of all ('all', if left out), or each tensor's own ('tensor')
  * @property {number} [lossScale]  what the loss was multiplied by: gradients are measured, and given, divided by it
+ * @typedef {ClipOptions & TfOnlyOptions} TfClipOptions
  */
 
 /**
@@ -25,16 +23,12 @@ import { describe } from '../../words/errors.js';
  */
 
 /**
- * @typedef {object} Settings
+ * @typedef {object} Limits
  * @property {number} maxNorm   Infinity where one of the others is there
  * @property {Monitor | null} monitor
  * @property {number} maxValue  Infinity likewise
- * @property {number} normType
- * @property {number} eps
- * @property {'all' | 'tensor'} per
- * @property {NonfinitePolicy} nonfinite
- * @property {number} lossScale
  * @property {boolean} isNormTold  whether somebody wants to know the norm
+ * @typedef {Required<TfClipOptions> & Limits} Settings
  */
 
 const NAMES = ['normType', 'eps', 'per', 'nonfinite', 'lossScale'];
@@ -52,12 +46,9 @@ export function readOwnOptions(options) {
     const got = given.length === 0 ? 'none' : given.join(' and ');
     throw new TypeError(`the options of withClip have ${got} of ${LIMITS.join(', ')}; expected one of them`);
   }
-  if (onNorm !== null && typeof onNorm !== 'function') {
-    throw new TypeError(`onNorm is ${describe(onNorm)}; expected a function`);
-  }
-  if (monitor !== undefined && !isMonitor(monitor)) {
-    throw new TypeError(`monitor is ${describe(monitor)}; expected a GradMonitor`);
-  }
+  if (onNorm !== null)
+    check('onNorm', onNorm, { accepts: (f) => typeof f === 'function', expected: 'a function' });
+  if (monitor !== undefined) check('monitor', monitor, { accepts: isMonitor, expected: 'a GradMonitor' });
   if (maxValue !== undefined) checkNotNegative('maxValue', maxValue, 'or Infinity');
   const settings = readOptions('withClip', maxNorm ?? monitor ?? Infinity, rest);
   return { ...settings, maxValue: maxValue ?? Infinity, isNormTold: onNorm !== null, onNorm };
@@ -71,27 +62,19 @@ export function readOwnOptions(options) {
  */
 export function readOptions(caller, limit, options) {
   checkOptions(caller, options, NAMES);
-  const {
-    normType = 2,
-    eps = 1e-6,
-    per = 'all',
-    nonfinite = 'propagate',
-    lossScale = 1,
-  } = /** @type {TfClipOptions} */ (options);
+  const { per = 'all', lossScale = 1, ...rest } = /** @type {TfClipOptions} */ (options);
   const monitor = isMonitor(limit) ? limit : null;
   if (monitor === null) checkNotNegative('maxNorm', limit, 'or Infinity, or a GradMonitor');
-  checkNormType(normType);
-  checkNotNegative('eps', eps, 'and finite');
-  checkChoice('per', per, ['all', 'tensor']);
-  checkChoice('nonfinite', nonfinite, ['propagate', 'throw', 'skip', 'zero']);
-  checkLossScale(lossScale);
+  const settings = readClipOptions(rest);
+  checkChoice('per', per, PER);
+  checkNumber('lossScale', lossScale, (scale) => scale > 0 && scale < Infinity, 'a finite number > 0');
   if (monitor !== null && per === 'tensor') {
     throw new TypeError(
       "per is 'tensor' beside a GradMonitor, who knows the norm of all; expected a number as maxNorm",
     );
   }
   const maxNorm = monitor === null ? /** @type {number} */ (limit) : Infinity;
-  return { maxNorm, monitor, maxValue: Infinity, normType, eps, per, nonfinite, lossScale, isNormTold: true };
+  return { ...settings, maxNorm, monitor, maxValue: Infinity, per, lossScale, isNormTold: true };
 }
 
 /**
@@ -100,12 +83,4 @@ export function readOptions(caller, limit, options) {
  */
 function isMonitor(value) {
   return typeof (/** @type {any} */ (value)?.update) === 'function';
-}
-
-/** @param {unknown} lossScale */
-function checkLossScale(lossScale) {
-  const expected = 'expected a finite number > 0';
-  if (typeof lossScale !== 'number') throw new TypeError(`lossScale is ${describe(lossScale)}; ${expected}`);
-  if (!(lossScale > 0 && lossScale < Infinity))
-    throw new RangeError(`lossScale is ${lossScale}; ${expected}`);
 }

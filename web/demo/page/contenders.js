@@ -3,7 +3,7 @@
 import { gradNorm } from 'gradnorm';
 import { GpuGradNorm } from 'gradnorm/webgpu';
 
-import { eightAccumulatorNorm, plainNorm } from '../../../tests/bench/loops.js';
+import { eightAccumulatorNorm, plainNorm } from '../measure/loops.js';
 
 /**
  * @typedef {object} Contender

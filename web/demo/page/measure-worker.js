@@ -1,8 +1,8 @@
 // web/demo/page/measure-worker.js: the benchmark, in a worker of its own. Contenders take turns, so that all meet the
 // same weather; a figure is the median of its rounds.
-import { makeTensors } from '../../../tests/bench/data.js';
-import { referenceNorm, relativeDifference } from '../../../tests/bench/reference.js';
-import { median, orderOf, spread } from '../../../tests/bench/statistics.js';
+import { makeTensors } from '../measure/data.js';
+import { referenceNorm, relativeDifference } from '../measure/reference.js';
+import { median, orderOf, spread } from '../measure/statistics.js';
 import { cpuContenders, Gpu } from './contenders.js';
 
 /** @typedef {import('./contenders.js').Contender} Contender */

@@ -1,6 +1,6 @@
 // web/demo/page/training.js: two copies of the network of web/demo/char-rnn.js on the same seed and data, one clipped
 // and one not, step by step. Runs in a worker, and in Node.js for the tests.
-import { clipGradNorm, gradNorm, GradMonitor } from 'gradnorm';
+import { allocGradients, clipGradNorm, gradNorm, GradMonitor } from 'gradnorm';
 
 import { alphabetOf, createBatches, createCharRnn } from '../char-rnn.js';
 import { RUN_STEPS } from './settings.js';
@@ -99,8 +99,8 @@ export class Training {
 
     const clipped = this.#measure(this.#clipped, batch);
     const { normType, maxNorm } = this.#settings;
-    const { parameters } = this.#clipped;
-    const norm = clipGradNorm(parameters, this.#monitor ?? maxNorm, { normType, nonfinite: 'zero' });
+    const { gradients } = this.#clipped;
+    const norm = clipGradNorm(gradients, this.#monitor ?? maxNorm, { normType, nonfinite: 'zero' });
     this.#clipped.applyGradients(learningRate);
     this.#norms.push(norm);
     const threshold = this.#monitor?.last?.threshold ?? maxNorm;
@@ -131,9 +131,9 @@ export class Training {
    */
   #measure(network, batch) {
     const loss = network.computeGradients(batch);
-    const norms = NORM_TYPES.map((normType) => gradNorm(network.parameters, normType));
+    const norms = NORM_TYPES.map((normType) => gradNorm(network.gradients, normType));
     const { normType } = this.#settings;
-    const norm = norms[NORM_TYPES.indexOf(normType)] ?? gradNorm(network.parameters, normType);
+    const norm = norms[NORM_TYPES.indexOf(normType)] ?? gradNorm(network.gradients, normType);
     return { loss, norm, norms };
   }
 }
@@ -153,6 +153,7 @@ function createNetwork(names, { learningRate, sequenceLength }, seed) {
     // Momentum would hide which step it was that ruined everything.
     momentum: 0,
     seed,
+    allocate: allocGradients,
   });
 }
 

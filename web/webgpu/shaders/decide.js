@@ -1,36 +1,30 @@
-// web/webgpu/clip-shaders.js: the shaders that write: from a total to a coefficient, and the rewriting of elements
-// in place. All integers: the same bits on every device. Text for web/webgpu/context.js.
+// web/webgpu/shaders/decide.js: the shader that goes from a total to a norm and a coefficient. All integers: the same bits on
+// every device. Text for web/webgpu/context.js.
 import {
   FLAG_CLIPPED,
   FLAG_INFINITY,
   FLAG_NAN,
-  JOB_ELEMENTS,
-  QUIET_NAN,
-  RESULT_WORDS,
-  THREADS,
-  TOTAL_AT,
+  MODE_KEEP,
+  MODE_NAN,
+  MODE_SCALE,
+  MODE_SCALE_DOWN,
+  MODE_SIGNED_ZERO,
+  MODE_ZERO,
+  POLICY_ROOM,
+  POLICY_SKIP,
+  POLICY_TOWARD_ZERO,
+  POLICY_UNLIMITED,
+  POLICY_ZERO,
   TOTAL_SHIFT,
-} from './constants.js';
-import { LOGARITHM, PARAMETERS, repeat, switchOver, WIDEN_HALF } from './wgsl.js';
+} from '../constants.js';
+import { RESULT } from '../layouts.js';
+import { LOGARITHM, PARAMETERS } from './wgsl.js';
 
-/**
- * What the rewriting does, in the result: nothing, multiply, fill with +0, NaN or zeros of the old signs, or multiply and round
- * toward zero.
- */
-const MODE_KEEP = 0;
-const MODE_SCALE = 1;
-const MODE_ZERO = 2;
-const MODE_NAN = 3;
-const MODE_SIGNED_ZERO = 4;
-const MODE_SCALE_DOWN = 5;
-// Where it stands in the result, behind the total's words that are used, and the coefficient's 24 bits and exponent.
-const MODE_AT = RESULT_WORDS - 3;
-
-/** @typedef {import('./reduce-shader.js').ReduceKind} ReduceKind */
+/** @typedef {import('./sums.js').ReduceKind} ReduceKind */
 
 /**
  * One invocation: the norm and the coefficient of a total. Numbers are m * 2^e, with m of 32 bits whose top is set,
- * or 0. Roots are those of integers, cut off: beside the error of the sum (see web/webgpu/reduce-shader.js) the norm is
+ * or 0. Roots are those of integers, cut off: beside the error of the sum (see web/webgpu/shaders/sums.js) the norm is
  * at most 2^-31 too small (for real p: within 2^-19), the denominator is rounded up and the quotient down, so that
  *
  *     coefficient <= maxNorm / (norm + eps)
@@ -42,7 +36,8 @@ const MODE_AT = RESULT_WORDS - 3;
 export function decideShader(kind) {
   return `
 ${PARAMETERS}
-@group(0) @binding(0) var<storage, read_write> result: array<u32, ${RESULT_WORDS}>;
+${RESULT.wgsl}
+@group(0) @binding(0) var<storage, read_write> result: Result;
 
 struct Number { m: u32, e: i32 }
 
@@ -72,17 +67,16 @@ fn atMost(a: vec2<u32>, b: vec2<u32>) -> bool {
 // The upper two words of the total's sum, the top bit set: sum = (x * 2^32 + y) * 2^e.
 struct Leading { words: vec2<u32>, e: i32 }
 fn leadingOfSum() -> Leading {
+  var digits = array<u32, 6>(0u, 0u, result.sum0, result.sum1, result.sum2, result.sum3);
   var first = 3u;
-  while (first > 0u && result[${TOTAL_AT + 5}u + first] == 0u) { first--; }
-  let a = result[${TOTAL_AT + 5}u + first];
-  var b = 0u;
-  var c = 0u;
-  if (first >= 1u) { b = result[${TOTAL_AT + 4}u + first]; }
-  if (first >= 2u) { c = result[${TOTAL_AT + 3}u + first]; }
+  while (first > 0u && digits[first + 2u] == 0u) { first--; }
+  let a = digits[first + 2u];
+  let b = digits[first + 1u];
+  let c = digits[first];
   let zeros = countLeadingZeros(a);
   var words = vec2<u32>(a, b);
   if (zeros > 0u) { words = vec2<u32>((a << zeros) | (b >> (32u - zeros)), (b << zeros) | (c >> (32u - zeros))); }
-  return Leading(words, bitcast<i32>(result[${TOTAL_AT + 1}u]) - ${TOTAL_SHIFT} + 32 * (i32(first) - 1) - i32(zeros));
+  return Leading(words, result.exponent - ${TOTAL_SHIFT} + 32 * (i32(first) - 1) - i32(zeros));
 }
 fn squareRoot(given: Leading) -> Number {
   var words = given.words;
@@ -159,28 +153,28 @@ fn floatBits(number: Number) -> u32 {
 }
 
 fn finish(flags: u32, norm: u32, coefficient: u32, mode: u32, factor: Number) {
-  result[0] = flags;
-  result[1] = norm;
-  result[2] = coefficient;
-  result[3] = parameters.step.x;
-  result[${MODE_AT}] = mode;
-  result[${MODE_AT + 1}] = factor.m;
-  result[${MODE_AT + 2}] = bitcast<u32>(factor.e);
+  result.flags = flags;
+  result.norm = norm;
+  result.coefficient = coefficient;
+  result.step = parameters.step.x;
+  result.mode = mode;
+  result.factor = factor.m;
+  result.shift = factor.e;
 }
 
 @compute @workgroup_size(1)
-fn decide() {
+fn main() {
   let one = 0x3f800000u;
   let nothing = Number(0u, 0);
-  let isUnlimited = (parameters.policy & 1u) != 0u;
-  let largest = result[${TOTAL_AT}];
+  let isUnlimited = (parameters.policy & ${POLICY_UNLIMITED}u) != 0u;
+  let largest = result.largest;
   if (largest >= 0x7f800000u) {
     let isNaN = largest > 0x7f800000u;
     let flags = select(${FLAG_INFINITY}u, ${FLAG_NAN}u, isNaN);
     let norm = select(0x7f800000u, 0x7fc00000u, isNaN);
-    if ((parameters.policy & 2u) != 0u) {
+    if ((parameters.policy & ${POLICY_SKIP}u) != 0u) {
       finish(flags, norm, one, ${MODE_KEEP}u, nothing);
-    } else if ((parameters.policy & 4u) != 0u) {
+    } else if ((parameters.policy & ${POLICY_ZERO}u) != 0u) {
       finish(flags | ${FLAG_CLIPPED}u, norm, 0u, ${MODE_ZERO}u, nothing);
     } else if (isUnlimited) {
       finish(flags, norm, one, ${MODE_KEEP}u, nothing);
@@ -207,9 +201,9 @@ fn decide() {
   // most; for real p 2^-18 + 4e-6 + 2^-24.
   var eps = Number(parameters.epsMantissa, parameters.epsExponent);
   let room = Number(norm.m, norm.e - ${kind === 'real' ? 16 : 21});
-  if ((parameters.policy & 8u) != 0u && isLarger(room, eps)) { eps = room; }
+  if ((parameters.policy & ${POLICY_ROOM}u) != 0u && isLarger(room, eps)) { eps = room; }
   let factor = quotientRoundedDown(maxNorm, sumRoundedUp(norm, eps));
-  let mode = select(${MODE_SCALE}u, ${MODE_SCALE_DOWN}u, (parameters.policy & 16u) != 0u);
+  let mode = select(${MODE_SCALE}u, ${MODE_SCALE_DOWN}u, (parameters.policy & ${POLICY_TOWARD_ZERO}u) != 0u);
   finish(${FLAG_CLIPPED}u, floatBits(norm), floatBits(factor), mode, factor);
 }
 `;
@@ -274,139 +268,3 @@ fn normOfTotal(largest: u32) -> Number {
   return Number((root << 8u) | 0x80000000u, i32(whole) + i32(root >> 23u) - 158);
 }`,
 };
-
-/**
- * Rewrites the elements of jobs in place: 'scale' as the result says, g * coefficient rounded to nearest even or toward zero;
- * 'clamp' to the limits of the parameters. Whole words are written, so two jobs of one dispatch never share one.
- * @param {'scale' | 'clamp'} verb
- * @param {number} slots
- * @returns {string}
- */
-export function rewriteShader(verb, slots) {
-  return `
-struct Dispatch { firstJob: u32, jobCount: u32 }
-@group(0) @binding(0) var<uniform> dispatch: Dispatch;
-@group(0) @binding(1) var<storage, read> jobs: array<vec4<u32>>;
-${repeat(slots, (slot) => `@group(0) @binding(${slot + 2}) var<storage, read_write> tensor${slot}: array<u32>;`)}
-${verb === 'clamp' ? PARAMETERS : ''}
-${
-  verb === 'scale'
-    ? `struct Result { words: array<vec4<u32>, ${RESULT_WORDS / 4}> }
-@group(1) @binding(0) var<uniform> result: Result;`
-    : ''
-}
-${WIDEN_HALF}
-${verb === 'scale' ? SCALE : CLAMP}
-
-fn rewrittenWord(word: u32, index: u32, job: vec4<u32>) -> u32 {
-  let dtype = (job.x >> 8u) & 0xffu;
-  if (dtype == 0u) { return rewritten(word, dtype); }
-  let start = (job.x >> 16u) & 1u;
-  var low = word & 0xffffu;
-  var high = word >> 16u;
-  if (2u * index >= start) { low = rewritten(low, dtype); }
-  if (2u * index + 1u < job.z) { high = rewritten(high, dtype); }
-  return low | (high << 16u);
-}
-
-@compute @workgroup_size(${THREADS})
-fn rewrite(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) thread: u32,
-) {
-  ${verb === 'scale' ? `if (result.words[${MODE_AT >> 2}][${MODE_AT & 3}] == ${MODE_KEEP}u) { return; }` : ''}
-  for (var at = group.x; at < dispatch.jobCount; at += groups.x) {
-    let job = jobs[dispatch.firstJob + at];
-    let slot = job.x & 0xffu;
-    let words = select(job.z, (job.z + 1u) >> 1u, ((job.x >> 8u) & 0xffu) != 0u);
-    ${switchOver(
-      slots,
-      'slot',
-      (slot) => `
-      for (var i = thread; i < words; i += ${THREADS}u) {
-        tensor${slot}[job.y + i] = rewrittenWord(tensor${slot}[job.y + i], i, job);
-      }`,
-    )}
-  }
-}
-`;
-}
-if (JOB_ELEMENTS % (2 * THREADS) !== 0) throw new Error('a job of halves is whole words');
-
-// Mantissa bits, the implicit one included, and the smallest normal binade of each element type.
-const SCALE = `
-const WIDTHS = array<u32, 3>(24u, 11u, 8u);
-const SMALLEST = array<i32, 3>(-126, -14, -126);
-
-fn rewritten(bits: u32, dtype: u32) -> u32 {
-  let mode = result.words[${MODE_AT >> 2}][${MODE_AT & 3}];
-  if (mode == ${MODE_ZERO}u) { return 0u; }
-  var nan = ${QUIET_NAN[0]}u;
-  var wide = bits;
-  var signBit = 0x80000000u;
-  if (dtype != 0u) {
-    nan = select(${QUIET_NAN[1]}u, ${QUIET_NAN[2]}u, dtype == 2u);
-    wide = widenHalf(bits, dtype == 2u);
-    signBit = 0x8000u;
-  }
-  if (mode == ${MODE_NAN}u) { return nan; }
-  let sign = bits & signBit;
-  let magnitude = wide & 0x7fffffffu;
-  if (magnitude >= 0x7f800000u) {
-    // Infinity times 0 is NaN; a NaN stays.
-    return select(bits, nan, magnitude == 0x7f800000u && mode == ${MODE_SIGNED_ZERO}u);
-  }
-  if (magnitude == 0u || mode == ${MODE_SIGNED_ZERO}u) { return sign; }
-  // magnitude = mantissa * 2^exponent, the mantissa in [2^23, 2^24).
-  var exponent = i32(magnitude >> 23u) - 150;
-  var mantissa = (magnitude & 0x7fffffu) | 0x800000u;
-  if (magnitude < 0x800000u) {
-    let zeros = countLeadingZeros(magnitude) - 8u;
-    mantissa = magnitude << zeros;
-    exponent = -149 - i32(zeros);
-  }
-  let factor = result.words[${(MODE_AT + 1) >> 2}][${(MODE_AT + 1) & 3}];
-  exponent += bitcast<i32>(result.words[${(MODE_AT + 2) >> 2}][${(MODE_AT + 2) & 3}]);
-  // The upper 32 of the product's 48 bits; the others only tell whether there is something.
-  let a1 = mantissa >> 12u;
-  let a0 = mantissa & 0xfffu;
-  let b1 = factor >> 12u;
-  let b0 = factor & 0xfffu;
-  let middle = a1 * b0 + a0 * b1;
-  let low = a0 * b0 + ((middle & 0xfu) << 12u);
-  var upper = ((a1 * b1) << 8u) + (middle >> 4u) + (low >> 16u);
-  let rest = low & 0xffffu;
-  var binade = exponent + 47;
-  if (upper < 0x80000000u) {
-    upper = (upper << 1u) | (rest >> 15u);
-    binade -= 1;
-    upper |= select(0u, 1u, (rest & 0x7fffu) != 0u);
-  } else {
-    upper |= select(0u, 1u, rest != 0u);
-  }
-  // Round to nearest even what is below the type's last bit there.
-  let width = WIDTHS[dtype];
-  let smallest = SMALLEST[dtype];
-  let drop = i32(32u - width) + max(smallest - binade, 0);
-  if (drop > 32) { return sign; }
-  let shift = u32(drop);
-  let kept = select(upper >> (shift & 31u), 0u, shift == 32u);
-  let cut = select(upper & ((1u << (shift & 31u)) - 1u), upper, shift == 32u);
-  let half = 1u << (shift - 1u);
-  let roundUp = mode != ${MODE_SCALE_DOWN}u && (cut > half || (cut == half && (kept & 1u) != 0u));
-  return sign | ((u32(max(binade - smallest, 0)) << (width - 1u)) + kept + select(0u, 1u, roundUp));
-}
-`;
-
-// Magnitudes in the order of their bits; NaN stays.
-const CLAMP = `
-fn rewritten(bits: u32, dtype: u32) -> u32 {
-  let signBit = select(0x8000u, 0x80000000u, dtype == 0u);
-  var infinity = 0x7f800000u;
-  if (dtype != 0u) { infinity = select(0x7c00u, 0x7f80u, dtype == 2u); }
-  let magnitude = bits & (signBit - 1u);
-  if (magnitude > infinity) { return bits; }
-  return (bits & signBit) | min(magnitude, parameters.limits[dtype]);
-}
-`;

@@ -1,21 +1,19 @@
-// web/webgpu/merge-shader.js: the shader that merges partials to a total: integers of 128 bits, in the same order on
+// web/webgpu/shaders/merge.js: the shader that merges partials to a total: integers of 128 bits, in the same order on
 // every device. Text for web/webgpu/context.js.
-import { MERGE_PARTIALS, THREADS, TOTAL_SHIFT, TOTAL_WORDS } from './constants.js';
+import { MERGE_PARTIALS, THREADS, TOTAL_SHIFT, TOTAL_STRIDE } from '../constants.js';
+import { MERGE, TOTAL } from '../layouts.js';
 
 /**
- * A total is twelve words: the largest magnitude's bits; the exponent; job, position and bits of the first element
- * that is not finite, the job 0xffffffff if there is none; the sum, four words from the lowest up; three unused.
- * The value is sum * 2^(exponent - 40).
- *
  * What is merged is shifted to the largest exponent of all, and what is shifted out is lost: below 2^-78 of the sum
- * for each partial. The first level merges the partials of 4096 jobs a workgroup; the second merges those totals.
+ * for each partial. The first level merges so many partials a workgroup that an invocation has a few; the second merges those
+ * totals.
  *
  * @param {1 | 2} level
  * @returns {string}
  */
 export function mergeShader(level) {
   return `
-struct Merge { count: u32, firstWord: u32 }
+${MERGE.wgsl}
 @group(0) @binding(0) var<uniform> merge: Merge;
 @group(0) @binding(1) var<storage, read> source: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read_write> totals: array<u32>;
@@ -30,11 +28,15 @@ struct Part {
 }
 ${level === 1 ? LOAD_PARTIAL : LOAD_TOTAL}
 
-var<workgroup> largest: atomic<u32>;
-var<workgroup> exponent: atomic<i32>;
-var<workgroup> firstJob: atomic<u32>;
+const NO_JOB = 0xffffffffu;
+const NO_EXPONENT = -0x40000000;
+var<workgroup> largestOfAll: atomic<u32>;
+// So shifted that the least is 0, as the variables of a workgroup are at first.
+var<workgroup> topOfAll: atomic<u32>;
+// The complement of the first.
+var<workgroup> firstOfAll: atomic<u32>;
 var<workgroup> offender: vec2<u32>;
-// The sum in digits of 16 bits, so that carries need not be propagated.
+// The sum in digits of 16 bits, so that carries need not be propagated: each invocation adds to each once.
 var<workgroup> digits: array<atomic<u32>, 8>;
 
 // The sum shifted to the right.
@@ -62,49 +64,48 @@ fn sumOf(a: vec4<u32>, b: vec4<u32>) -> vec4<u32> {
 }
 
 @compute @workgroup_size(${THREADS})
-fn mergeParts(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(local_invocation_index) thread: u32,
-) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let begin = group.x * ${MERGE_PARTIALS}u;
   let end = ${level === 1 ? `min(merge.count, begin + ${MERGE_PARTIALS}u)` : 'merge.count'};
-  if (thread == 0u) {
-    atomicStore(&exponent, -2147483647);
-    atomicStore(&firstJob, 0xffffffffu);
-  }
-  workgroupBarrier();
+  var largest = 0u;
+  var first = NO_JOB;
+  var top = NO_EXPONENT;
   for (var i = begin + thread; i < end; i += ${THREADS}u) {
     let part = partAt(i);
-    atomicMax(&largest, part.largest);
-    atomicMin(&firstJob, part.job);
-    if (any(part.sum != vec4<u32>(0u))) { atomicMax(&exponent, part.exponent); }
+    largest = max(largest, part.largest);
+    first = min(first, part.job);
+    if (any(part.sum != vec4<u32>(0u))) { top = max(top, part.exponent); }
   }
+  atomicMax(&largestOfAll, largest);
+  atomicMax(&firstOfAll, ~first);
+  atomicMax(&topOfAll, u32(top - NO_EXPONENT));
   workgroupBarrier();
-  let top = atomicLoad(&exponent);
-  let first = atomicLoad(&firstJob);
+  first = ~atomicLoad(&firstOfAll);
+  top = i32(atomicLoad(&topOfAll)) + NO_EXPONENT;
   var sum = vec4<u32>(0u);
   for (var i = begin + thread; i < end; i += ${THREADS}u) {
     let part = partAt(i);
     if (any(part.sum != vec4<u32>(0u))) { sum = sumOf(sum, shifted(part.sum, u32(top - part.exponent))); }
-    if (first != 0xffffffffu && part.job == first) { offender = vec2<u32>(part.position, part.bits); }
+    if (first != NO_JOB && part.job == first) { offender = vec2<u32>(part.position, part.bits); }
   }
   for (var i = 0u; i < 4u; i++) {
+    if (sum[i] == 0u) { continue; }
     atomicAdd(&digits[2u * i], sum[i] & 0xffffu);
     atomicAdd(&digits[2u * i + 1u], sum[i] >> 16u);
   }
   workgroupBarrier();
   if (thread > 0u) { return; }
-  let at = merge.firstWord + group.x * ${TOTAL_WORDS}u;
-  totals[at] = atomicLoad(&largest);
-  totals[at + 1u] = bitcast<u32>(top);
-  totals[at + 2u] = first;
-  totals[at + 3u] = offender.x;
-  totals[at + 4u] = offender.y;
+  let at = merge.firstWord + group.x * ${TOTAL_STRIDE}u;
+  totals[at + ${TOTAL.at.largest}u] = atomicLoad(&largestOfAll);
+  totals[at + ${TOTAL.at.exponent}u] = bitcast<u32>(top);
+  totals[at + ${TOTAL.at.job}u] = first;
+  totals[at + ${TOTAL.at.position}u] = offender.x;
+  totals[at + ${TOTAL.at.bits}u] = offender.y;
   var carry = 0u;
   for (var i = 0u; i < 4u; i++) {
     let lower = atomicLoad(&digits[2u * i]) + carry;
     let upper = atomicLoad(&digits[2u * i + 1u]) + (lower >> 16u);
-    totals[at + 5u + i] = (lower & 0xffffu) | (upper << 16u);
+    totals[at + ${TOTAL.at.sum0}u + i] = (lower & 0xffffu) | (upper << 16u);
     carry = upper >> 16u;
   }
 }
@@ -113,7 +114,7 @@ fn mergeParts(
 
 const LOAD_PARTIAL = `
 fn partAt(i: u32) -> Part {
-  let partial = source[2u * i + 1u];
+  let partial = source[merge.firstPart + i];
   if (partial.x >= 0x7f800000u) {
     return Part(partial.x, 0, i, partial.z, partial.w, vec4<u32>(0u));
   }
@@ -131,5 +132,5 @@ fn partAt(i: u32) -> Part {
   let c = source[3u * i + 2u];
   return Part(a.x, bitcast<i32>(a.y), a.z, a.w, b.x, vec4<u32>(b.y, b.z, b.w, c.x));
 }`;
-if (TOTAL_SHIFT !== 40 || TOTAL_WORDS !== 12)
+if (TOTAL_SHIFT !== 40 || TOTAL_STRIDE !== 12 || TOTAL.at.sum0 !== 5)
   throw new Error('LOAD_PARTIAL and LOAD_TOTAL have other numbers');

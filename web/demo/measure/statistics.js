@@ -1,4 +1,4 @@
-// tests/bench/statistics.js: medians and spreads of samples, and whose turn it is (pure).
+// web/demo/measure/statistics.js: medians and spreads of samples, and whose turn it is (pure).
 
 /**
  * The quantile by linear interpolation between the two nearest order statistics (R's type 7).

@@ -1,4 +1,4 @@
-// tests/bench/data.js: what the benchmark measures on: the shapes of the gradients and their seeded values.
+// web/demo/measure/data.js: what the benchmark measures on: the shapes of the gradients and their seeded values.
 //
 // The values come from 32-bit integer arithmetic and exact powers of two alone, so that native_loop.cpp makes
 // the same bits; checksum() proves it in every run.

@@ -1,4 +1,4 @@
-// tests/bench/loops.js: the JavaScript loops that people write when there is no library. To measure: the obvious
+// web/demo/measure/loops.js: the JavaScript loops that people write when there is no library. To measure: the obvious
 // one for each p, one with eight accumulators, and Math.pow for any p. To clip: two obvious loops, and two
 // unrolled ones. To report: one loop with a branch for what is not finite. To read float16 and bfloat16: a
 // decoding function, and a table. Sums are float64.
@@ -178,7 +178,7 @@ export function unrolledClip(tensors, maxNorm) {
 }
 
 /**
- * What gradReport tells of a tensor: what its 2-norm, mean and share are made of, its maximum and its counts.
+ * The health of a tensor, as gradReport tells it: what its 2-norm, mean and share are made of.
  * @param {Tensor} tensor
  */
 function inspect(tensor) {
