@@ -60,7 +60,7 @@ const WEB_FLOORS = [
   ['web/adapters/tfjs/engine.js'],
   ['web/adapters/tfjs/tensors.js', 'web/adapters/tfjs/options.js'],
   ['web/adapters/tfjs/arrays.js'],
-  ['web/adapters/tfjs/measure.js'],
+  ['web/adapters/tfjs/measure.js', 'web/adapters/tfjs/buffers.js'],
   ['web/adapters/tfjs/clip.js'],
   ['web/adapters/tfjs/verbs.js', 'web/adapters/tfjs/optimizer.js'],
   ['web/adapters/tfjs.js'],

@@ -5,6 +5,7 @@ import { FLOAT_ROOM } from '../../core/room.js';
 import { gradNorm } from '../../norm.js';
 import { checkNotNegative } from '../../words/checks.js';
 import { rewriteCopies, throwNonfinite } from './arrays.js';
+import { clipOnGpu, webgpuOf } from './buffers.js';
 import { backendOf, isWasm, isWebgl } from './engine.js';
 import { measure } from './measure.js';
 
@@ -38,7 +39,12 @@ export function clip(engine, tensors, settings) {
   const { per, lossScale, normType } = settings;
   const unscaled = lossScale === 1 ? tensors : divide(engine, tensors, lossScale);
   const groups = per === 'tensor' ? unscaled.map((tensor) => [tensor]) : [unscaled];
-  const results = groups.map((group) => clipTogether(engine, group, settings));
+  const backend = webgpuOf(engine, tensors);
+  const results = groups.map((group) =>
+    backend === undefined
+      ? clipTogether(engine, group, settings)
+      : clipOnGpu(engine, backend, group, settings),
+  );
   return {
     tensors: results.flatMap((result) => result.tensors),
     norm: normOfNorms(

@@ -2,6 +2,7 @@
 import { gradReport as reportOf } from '../../report.js';
 import { checkNormType, checkOptions } from '../../words/checks.js';
 import { parametersOf } from './arrays.js';
+import { webgpuOf, withPlan } from './buffers.js';
 import { clip } from './clip.js';
 import { theEngine } from './engine.js';
 import { measure } from './measure.js';
@@ -26,7 +27,12 @@ export function gradNorm(gradients, normType = 2) {
   checkNormType(normType);
   const engine = theEngine();
   const tensors = collectTensors(engine, gradients);
-  return engine.tidy(() => measure(engine, tensors, normType));
+  const backend = webgpuOf(engine, tensors);
+  if (backend === undefined) return engine.tidy(() => measure(engine, tensors, normType));
+  const measured = engine.tidy(() => ({
+    norm: withPlan(engine, backend, tensors, (plan) => plan.gradNorm(normType)),
+  }));
+  return measured.norm;
 }
 
 /**
@@ -66,7 +72,10 @@ export function gradReport(gradients, options = {}) {
   checkNormType(options.normType ?? 2);
   const engine = theEngine();
   const tensors = collectTensors(engine, gradients);
-  return reportOf(parametersOf(engine, tensors), options);
+  const backend = webgpuOf(engine, tensors);
+  if (backend === undefined) return reportOf(parametersOf(engine, tensors), options);
+  return engine.tidy(() => ({ report: withPlan(engine, backend, tensors, (plan) => plan.report(options)) }))
+    .report;
 }
 
 /**

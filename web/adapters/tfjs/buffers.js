@@ -1,0 +1,150 @@
+// web/adapters/tfjs/buffers.js: tensors on the back end webgpu, in whose buffers the plan of gradnorm/webgpu measures and clips. Nothing
+// is waited for: norms come later, as promises. What is clipped is a copy that the GPU makes, as tensors may share their buffers.
+import { contextOf } from '../../webgpu/context.js';
+import { GpuGradNorm } from '../../webgpu/gpu-grad-norm.js';
+import { byName } from './arrays.js';
+import { backendOf, isWebgpu } from './engine.js';
+
+/**
+ * @typedef {import('./engine.js').Engine} Engine
+ * @typedef {import('./engine.js').WebgpuBackend} WebgpuBackend
+ * @typedef {import('./engine.js').TfTensor} TfTensor
+ * @typedef {import('./tensors.js').NamedTensor} NamedTensor
+ * @typedef {import('./options.js').Settings} Settings
+ * @typedef {import('../../webgpu/plan.js').GpuPlan} GpuPlan
+ */
+
+/** @type {WeakMap<object, GpuGradNorm>} */
+const gpus = /* @__PURE__ */ new WeakMap();
+
+/**
+ * The back end webgpu if one of the tensors lies there; then it gets the others too.
+ * @param {Engine} engine
+ * @param {readonly NamedTensor[]} tensors
+ * @returns {WebgpuBackend | undefined}
+ */
+export function webgpuOf(engine, tensors) {
+  return tensors.map(({ tensor }) => backendOf(engine, tensor)).find(isWebgpu);
+}
+
+/**
+ * @template T
+ * @param {Engine} engine
+ * @param {WebgpuBackend} backend
+ * @param {readonly NamedTensor[]} tensors  as they are now; the caller may dispose them when this returns
+ * @param {(plan: GpuPlan) => Promise<T>} use
+ * @returns {Promise<T>}
+ */
+export function withPlan(engine, backend, tensors, use) {
+  const plan = planOf(engine, backend, tensors);
+  return use(plan).finally(() => plan.destroy());
+}
+
+/**
+ * As clipTogether in web/adapters/tfjs/clip.js, but nobody can wait for a norm: under 'skip' and 'throw' the gradients become zeros.
+ * @param {Engine} engine
+ * @param {WebgpuBackend} backend
+ * @param {readonly NamedTensor[]} group
+ * @param {Settings} settings
+ * @returns {{ tensors: TfTensor[], norm: number | Promise<number> }}
+ */
+export function clipOnGpu(engine, backend, group, settings) {
+  const { monitor, maxValue, isNormTold, nonfinite } = settings;
+  const copies = copiesOf(engine, backend, group);
+  const plan = planOf(engine, backend, copies);
+  const norm = clipByPlan(plan, settings);
+  if (maxValue !== Infinity) plan.clipGradValue(maxValue);
+  const tensors = copies.map(({ tensor }) => tensor);
+  if (!isNormTold && monitor === null && nonfinite !== 'throw') {
+    plan.destroy();
+    return { tensors, norm: 0 };
+  }
+  const told = norm().then((known) => {
+    monitor?.update(known);
+    return known;
+  });
+  return { tensors, norm: told.finally(() => plan.destroy()) };
+}
+
+/**
+ * @param {GpuPlan} plan
+ * @param {Settings} settings
+ * @returns {() => Promise<number>}  the norm before
+ */
+function clipByPlan(plan, { maxNorm, monitor, normType, eps, nonfinite }) {
+  // An error is told by a step of its own, which writes nothing: the next leaves no NaN to the optimizer.
+  const told = nonfinite === 'throw' ? plan.clipGradNorm(Infinity, { normType, eps, nonfinite }) : null;
+  const policy = nonfinite === 'propagate' ? nonfinite : 'zero';
+  const step = plan.clipGradNorm(/** @type {any} */ (monitor) ?? maxNorm, {
+    normType,
+    eps,
+    nonfinite: policy,
+  });
+  return (told ?? step).norm;
+}
+
+/**
+ * @param {Engine} engine
+ * @param {WebgpuBackend} backend
+ * @param {readonly NamedTensor[]} tensors
+ */
+function planOf(engine, backend, tensors) {
+  const { device } = backend;
+  const gpu = gpus.get(device) ?? new GpuGradNorm(contextOf(device), false);
+  gpus.set(device, gpu);
+  const buffers = tensors.map(({ tensor }) => bufferOf(backend, floatOf(engine, tensor)));
+  flush(backend);
+  let i = 0;
+  return gpu.plan(byName(tensors, ({ tensor }) => ({ buffer: buffers[i++], length: tensor.size })));
+}
+
+/**
+ * @param {Engine} engine
+ * @param {WebgpuBackend} backend
+ * @param {readonly NamedTensor[]} tensors
+ * @returns {NamedTensor[]}  new ones
+ */
+function copiesOf(engine, backend, tensors) {
+  const sources = tensors.map(({ tensor }) => bufferOf(backend, floatOf(engine, tensor)));
+  const copies = tensors.map(({ name, tensor }) => {
+    const info = backend.makeTensorInfo(tensor.shape, 'float32');
+    return { name, tensor: engine.makeTensorFromTensorInfo(info, backend) };
+  });
+  const targets = copies.map(({ tensor }) => bufferOf(backend, tensor));
+  flush(backend);
+  const encoder = backend.device.createCommandEncoder({ label: 'gradnorm copies' });
+  for (const [i, source] of sources.entries()) {
+    encoder.copyBufferToBuffer(source, 0, targets[i], 0, 4 * tensors[i].tensor.size);
+  }
+  backend.device.queue.submit([encoder.finish()]);
+  return copies;
+}
+
+/**
+ * @param {Engine} engine
+ * @param {TfTensor} tensor
+ */
+function floatOf(engine, tensor) {
+  return tensor.dtype === 'float32' ? tensor : engine.runKernel('Cast', { x: tensor }, { dtype: 'float32' });
+}
+
+/**
+ * Asking a back end for a tensor that lies elsewhere moves it there.
+ * @param {WebgpuBackend} backend
+ * @param {TfTensor} tensor
+ */
+function bufferOf(backend, { dataId }) {
+  backend.tensorMap.get(dataId);
+  backend.uploadToGPU(dataId);
+  return backend.tensorMap.get(dataId).resource;
+}
+
+/**
+ * Submits what TensorFlow.js has encoded, so that what comes from here runs after it.
+ * @param {WebgpuBackend} backend
+ */
+function flush(backend) {
+  backend.ensureCommandEncoderReady();
+  backend.endComputePassEncoder();
+  backend.submitQueue();
+}
