@@ -121,11 +121,14 @@ function copiesOf(engine, backend, tensors) {
 }
 
 /**
+ * A cast of TensorFlow.js leaves the integers in the buffer: only a product has floats.
  * @param {Engine} engine
  * @param {TfTensor} tensor
  */
 function floatOf(engine, tensor) {
-  return tensor.dtype === 'float32' ? tensor : engine.runKernel('Cast', { x: tensor }, { dtype: 'float32' });
+  if (tensor.dtype === 'float32') return tensor;
+  const a = engine.runKernel('Cast', { x: tensor }, { dtype: 'float32' });
+  return engine.runKernel('Multiply', { a, b: engine.makeTensor(Float32Array.of(1), [], 'float32') });
 }
 
 /**
