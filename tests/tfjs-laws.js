@@ -490,6 +490,52 @@ export function describeLaws(tf, backend, { steps }) {
       tf.dispose([variables, gradients, sick]);
     });
 
+    test('a GRU trained by model.fit with withClip learns what the hand-written clip of tf operations learns', async () => {
+      const { layers, sequential, train } = tf;
+      const x = tf.tensor3d(floats(24 * 5 * 2), [24, 5, 2]);
+      const y = tf.tidy(() =>
+        tf.tensor2d(
+          Float32Array.from({ length: 24 }, (_, i) => 10 * Math.sin(i)),
+          [24, 1],
+        ),
+      );
+      const make = () =>
+        sequential({
+          layers: [
+            layers.gru({ units: 4, inputShape: [5, 2], recurrentInitializer: 'glorotNormal' }),
+            layers.dense({ units: 1 }),
+          ],
+        });
+      const [ours, theirs] = [make(), make()];
+      theirs.setWeights(ours.getWeights());
+      const optimizer = withClip(train.sgd(0.5), { maxNorm: 0.5, eps: 0 });
+      ours.compile({ optimizer, loss: 'meanSquaredError' });
+      const byHand = train.sgd(0.5);
+      const variables = theirs.trainableWeights.map((weight) => /** @type {any} */ (weight).read());
+      /** @type {number[]} */
+      const losses = [];
+      for (let step = 0; step < 8; ++step) {
+        const { history } = await ours.fit(x, y, { epochs: 1, batchSize: 24, shuffle: false, verbose: 0 });
+        losses.push(Number(history.loss[0]));
+        tf.tidy(() => {
+          const loss = () => tf.mean(tf.squaredDifference(/** @type {Tensor} */ (theirs.apply(x)), y));
+          const { grads } = byHand.computeGradients(/** @type {any} */ (loss), variables);
+          const squares = Object.values(grads).map((g) => tf.sum(tf.square(g)));
+          const norm = tf.sqrt(tf.sum(tf.stack(squares)));
+          const factor = tf.minimum(1, tf.div(0.5, norm));
+          const clipped = Object.entries(grads).map(([name, g]) => [name, tf.mul(g, factor)]);
+          byHand.applyGradients(Object.fromEntries(clipped));
+        });
+      }
+      assert.ok(losses[7] < losses[0], `${losses}`);
+      for (const [i, weight] of ours.getWeights().entries()) {
+        assertNear(await valuesOf(weight), await valuesOf(theirs.getWeights()[i]), 1e-3);
+      }
+      ours.dispose();
+      theirs.dispose();
+      tf.dispose([x, y]);
+    });
+
     test('what goes wrong leaves neither tensors nor weights behind', async () => {
       const weight = variable([1]);
       const gradient = tf.tensor1d([5]);

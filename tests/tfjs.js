@@ -13,7 +13,7 @@ import { makeTemporaryFolder, ROOT } from './support.js';
 const require = createRequire(import.meta.url);
 
 /** What every bundle has; no chained methods, which users of the core alone have not either. */
-const CORE = `
+export const CORE = `
   export * from '@tensorflow/tfjs-core';
   import '@tensorflow/tfjs-core/dist/register_all_gradients';
   export { layers, sequential, model, input } from '@tensorflow/tfjs-layers';

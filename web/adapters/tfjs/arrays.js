@@ -23,10 +23,12 @@ export function parametersOf(engine, tensors) {
  * As a Map, but names may be alike.
  * @template T
  * @param {readonly NamedTensor[]} tensors
- * @param {(tensor: NamedTensor) => T} valueOf
+ * @param {(tensor: NamedTensor, index: number) => T} valueOf
  */
 export function byName(tensors, valueOf) {
-  const pairs = tensors.map((named) => /** @type {[string | number, T]} */ ([named.name, valueOf(named)]));
+  const pairs = tensors.map(
+    (named, i) => /** @type {[string | number, T]} */ ([named.name, valueOf(named, i)]),
+  );
   return { size: pairs.length, entries: () => pairs[Symbol.iterator]() };
 }
 

@@ -3,7 +3,7 @@
 import { contextOf } from '../../webgpu/context.js';
 import { GpuGradNorm } from '../../webgpu/gpu-grad-norm.js';
 import { byName } from './arrays.js';
-import { backendOf, isWebgpu } from './engine.js';
+import { backendOf, isWebgpu, scalar } from './engine.js';
 
 /**
  * @typedef {import('./engine.js').Engine} Engine
@@ -49,21 +49,23 @@ export function withPlan(engine, backend, tensors, use) {
  * @returns {{ tensors: TfTensor[], norm: number | Promise<number> }}
  */
 export function clipOnGpu(engine, backend, group, settings) {
-  const { monitor, maxValue, isNormTold, nonfinite } = settings;
+  const { monitor, isNormTold, nonfinite } = settings;
   const copies = copiesOf(engine, backend, group);
-  const plan = planOf(engine, backend, copies);
-  const norm = clipByPlan(plan, settings);
-  if (maxValue !== Infinity) plan.clipGradValue(maxValue);
   const tensors = copies.map(({ tensor }) => tensor);
-  if (!isNormTold && monitor === null && nonfinite !== 'throw') {
-    plan.destroy();
-    return { tensors, norm: 0 };
+  const plan = planOf(engine, backend, copies);
+  let isRead = false;
+  try {
+    const norm = clipByPlan(plan, settings);
+    isRead = isNormTold || monitor !== null || nonfinite === 'throw';
+    if (!isRead) return { tensors, norm: 0 };
+    const told = norm().then((known) => {
+      monitor?.update(known);
+      return known;
+    });
+    return { tensors, norm: told.finally(() => plan.destroy()) };
+  } finally {
+    if (!isRead) plan.destroy();
   }
-  const told = norm().then((known) => {
-    monitor?.update(known);
-    return known;
-  });
-  return { tensors, norm: told.finally(() => plan.destroy()) };
 }
 
 /**
@@ -71,7 +73,7 @@ export function clipOnGpu(engine, backend, group, settings) {
  * @param {Settings} settings
  * @returns {() => Promise<number>}  the norm before
  */
-function clipByPlan(plan, { maxNorm, monitor, normType, eps, nonfinite }) {
+function clipByPlan(plan, { maxNorm, monitor, maxValue, normType, eps, nonfinite }) {
   // An error is told by a step of its own, which writes nothing: the next leaves no NaN to the optimizer.
   const told = nonfinite === 'throw' ? plan.clipGradNorm(Infinity, { normType, eps, nonfinite }) : null;
   const policy = nonfinite === 'propagate' ? nonfinite : 'zero';
@@ -80,6 +82,7 @@ function clipByPlan(plan, { maxNorm, monitor, normType, eps, nonfinite }) {
     eps,
     nonfinite: policy,
   });
+  if (maxValue !== Infinity) plan.clipGradValue(maxValue);
   return (told ?? step).norm;
 }
 
@@ -92,10 +95,8 @@ function planOf(engine, backend, tensors) {
   const { device } = backend;
   const gpu = gpus.get(device) ?? new GpuGradNorm(contextOf(device), false);
   gpus.set(device, gpu);
-  const buffers = tensors.map(({ tensor }) => bufferOf(backend, floatOf(engine, tensor)));
-  flush(backend);
-  let i = 0;
-  return gpu.plan(byName(tensors, ({ tensor }) => ({ buffer: buffers[i++], length: tensor.size })));
+  const buffers = buffersOf(engine, backend, tensors);
+  return gpu.plan(byName(tensors, ({ tensor: { size } }, i) => ({ buffer: buffers[i], length: size })));
 }
 
 /**
@@ -105,19 +106,40 @@ function planOf(engine, backend, tensors) {
  * @returns {NamedTensor[]}  new ones
  */
 function copiesOf(engine, backend, tensors) {
-  const sources = tensors.map(({ tensor }) => bufferOf(backend, floatOf(engine, tensor)));
-  const copies = tensors.map(({ name, tensor }) => {
-    const info = backend.makeTensorInfo(tensor.shape, 'float32');
+  const copies = tensors.map(({ name, tensor: { shape } }) => {
+    const info = backend.makeTensorInfo(shape, 'float32');
     return { name, tensor: engine.makeTensorFromTensorInfo(info, backend) };
   });
-  const targets = copies.map(({ tensor }) => bufferOf(backend, tensor));
-  flush(backend);
-  const encoder = backend.device.createCommandEncoder({ label: 'gradnorm copies' });
-  for (const [i, source] of sources.entries()) {
-    encoder.copyBufferToBuffer(source, 0, targets[i], 0, 4 * tensors[i].tensor.size);
+  const targets = buffersOf(engine, backend, copies);
+  const sources = buffersOf(engine, backend, tensors);
+  const { device } = backend;
+  const encoder = device.createCommandEncoder({ label: 'gradnorm copies' });
+  for (const [i, { tensor }] of copies.entries()) {
+    encoder.copyBufferToBuffer(sources[i], 0, targets[i], 0, 4 * tensor.size);
   }
-  backend.device.queue.submit([encoder.finish()]);
+  device.queue.submit([encoder.finish()]);
   return copies;
+}
+
+/**
+ * The buffers of tensors on the GPU, with all that TensorFlow.js has encoded submitted, so that what comes from here runs after it.
+ * Asking the back end for a tensor that lies elsewhere moves it there.
+ * @param {Engine} engine
+ * @param {WebgpuBackend} backend
+ * @param {readonly NamedTensor[]} tensors
+ */
+function buffersOf(engine, backend, tensors) {
+  const { tensorMap } = backend;
+  const buffers = tensors.map(({ tensor }) => {
+    const { dataId } = floatOf(engine, tensor);
+    tensorMap.get(dataId);
+    backend.uploadToGPU(dataId);
+    return tensorMap.get(dataId).resource;
+  });
+  backend.ensureCommandEncoderReady();
+  backend.endComputePassEncoder();
+  backend.submitQueue();
+  return buffers;
 }
 
 /**
@@ -128,26 +150,5 @@ function copiesOf(engine, backend, tensors) {
 function floatOf(engine, tensor) {
   if (tensor.dtype === 'float32') return tensor;
   const a = engine.runKernel('Cast', { x: tensor }, { dtype: 'float32' });
-  return engine.runKernel('Multiply', { a, b: engine.makeTensor(Float32Array.of(1), [], 'float32') });
-}
-
-/**
- * Asking a back end for a tensor that lies elsewhere moves it there.
- * @param {WebgpuBackend} backend
- * @param {TfTensor} tensor
- */
-function bufferOf(backend, { dataId }) {
-  backend.tensorMap.get(dataId);
-  backend.uploadToGPU(dataId);
-  return backend.tensorMap.get(dataId).resource;
-}
-
-/**
- * Submits what TensorFlow.js has encoded, so that what comes from here runs after it.
- * @param {WebgpuBackend} backend
- */
-function flush(backend) {
-  backend.ensureCommandEncoderReady();
-  backend.endComputePassEncoder();
-  backend.submitQueue();
+  return engine.runKernel('Multiply', { a, b: scalar(engine, 1) });
 }

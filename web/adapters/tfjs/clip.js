@@ -6,7 +6,7 @@ import { gradNorm } from '../../norm.js';
 import { checkNotNegative } from '../../words/checks.js';
 import { rewriteCopies, throwNonfinite } from './arrays.js';
 import { clipOnGpu, webgpuOf } from './buffers.js';
-import { backendOf, isWasm, isWebgl } from './engine.js';
+import { backendOf, isWasm, isWebgl, scalar } from './engine.js';
 import { measure } from './measure.js';
 
 /**
@@ -75,18 +75,24 @@ function normOfNorms(norms, normType) {
 function clipTogether(engine, group, settings) {
   const { maxNorm, monitor, maxValue, normType, eps, nonfinite, isNormTold } = settings;
   const given = group.map(({ tensor }) => tensor);
+  const rewrite = (/** @type {(copies: Float32Array[]) => void} */ how) => rewriteCopies(engine, given, how);
   const isNeeded = isNormTold || monitor !== null || maxNorm !== Infinity || nonfinite !== 'propagate';
   const norm = isNeeded ? measure(engine, group, normType) : 0;
   const limit = monitor === null ? maxNorm : thresholdOf(monitor, norm);
   if (!Number.isFinite(norm) && nonfinite === 'throw') throwNonfinite(engine, group, normType);
   if (monitor?.dryRun) return { tensors: given, norm };
   if (!Number.isFinite(norm) && nonfinite !== 'propagate') {
-    const tensors = nonfinite === 'skip' ? given.map(() => null) : zerosLike(engine, given);
+    const tensors = nonfinite === 'skip' ? given.map(() => null) : rewrite(clearAll);
     return { tensors, norm };
   }
-  if (maxValue !== Infinity) return { tensors: clamp(engine, given, maxValue), norm };
+  if (maxValue !== Infinity) return { tensors: rewrite((copies) => clipGradValue(copies, maxValue)), norm };
   const isClipped = !(norm <= limit) && limit !== Infinity;
   return { tensors: isClipped ? scale(engine, given, { norm, limit, eps }) : given, norm };
+}
+
+/** @param {Float32Array[]} copies */
+function clearAll(copies) {
+  for (const copy of copies) copy.fill(0);
 }
 
 /**
@@ -133,23 +139,6 @@ function multipliesFast(engine, tensor) {
 
 /**
  * @param {Engine} engine
- * @param {readonly TfTensor[]} tensors
- * @param {number} maxValue
- */
-function clamp(engine, tensors, maxValue) {
-  return rewriteCopies(engine, tensors, (copies) => clipGradValue(copies, maxValue));
-}
-
-/**
- * @param {Engine} engine
- * @param {readonly TfTensor[]} tensors
- */
-function zerosLike(engine, tensors) {
-  return tensors.map(({ shape, size }) => engine.makeTensor(new Float32Array(size), shape, 'float32'));
-}
-
-/**
- * @param {Engine} engine
  * @param {readonly NamedTensor[]} tensors
  * @param {number} divisor
  * @returns {NamedTensor[]}
@@ -157,14 +146,6 @@ function zerosLike(engine, tensors) {
 function divide(engine, tensors, divisor) {
   const b = scalar(engine, divisor);
   return tensors.map(({ name, tensor }) => ({ name, tensor: engine.runKernel('RealDiv', { a: tensor, b }) }));
-}
-
-/**
- * @param {Engine} engine
- * @param {number} value
- */
-function scalar(engine, value) {
-  return engine.makeTensor(Float32Array.of(value), [], 'float32');
 }
 
 /**

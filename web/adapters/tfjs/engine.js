@@ -74,6 +74,14 @@ export function backendOf(engine, { dataId }) {
   return engine.state.tensorInfo.get(dataId)?.backend;
 }
 
+/**
+ * @param {Engine} engine
+ * @param {number} value
+ */
+export function scalar(engine, value) {
+  return engine.makeTensor(Float32Array.of(value), [], 'float32');
+}
+
 // Back ends are told by what they have: they may be registered under any name.
 
 /**

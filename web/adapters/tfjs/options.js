@@ -35,52 +35,53 @@ const NAMES = ['normType', 'eps', 'per', 'nonfinite', 'lossScale'];
 const LIMITS = ['maxNorm', 'monitor', 'maxValue'];
 
 /**
- * @param {unknown} options  of withClip
- * @returns {Settings & { onNorm: ((norm: number) => void) | null }}
+ * @param {any} options  of withClip
+ * @returns {Settings & { onNorm: ((norm: number) => void) | undefined }}
  */
 export function readOwnOptions(options) {
   checkOptions('withClip', options, [...LIMITS, ...NAMES, 'onNorm']);
-  const { maxNorm, monitor, maxValue, onNorm = null, ...rest } = /** @type {WithClipOptions} */ (options);
-  const given = LIMITS.filter((name) => /** @type {Record<string, unknown>} */ (options)[name] !== undefined);
-  if (given.length !== 1) {
-    const got = given.length === 0 ? 'none' : given.join(' and ');
-    throw new TypeError(`the options of withClip have ${got} of ${LIMITS.join(', ')}; expected one of them`);
-  }
-  if (onNorm !== null)
-    check('onNorm', onNorm, { accepts: (f) => typeof f === 'function', expected: 'a function' });
+  const { maxNorm, monitor, maxValue, onNorm, ...rest } = /** @type {WithClipOptions} */ (options);
+  const given = LIMITS.filter((name) => options[name] !== undefined);
+  const expected = `one of ${LIMITS.join(', ')}`;
+  const got = given.length > 1 ? given.join(' and ') : 'missing';
+  check('the limit of withClip', given, { accepts: () => given.length === 1, expected }, got);
   if (monitor !== undefined) check('monitor', monitor, { accepts: isMonitor, expected: 'a GradMonitor' });
   if (maxValue !== undefined) checkNotNegative('maxValue', maxValue, 'or Infinity');
+  const isNormTold = onNorm !== undefined;
+  if (isNormTold) check('onNorm', onNorm, { accepts: isFunction, expected: 'a function' });
   const settings = readOptions('withClip', maxNorm ?? monitor ?? Infinity, rest);
-  return { ...settings, maxValue: maxValue ?? Infinity, isNormTold: onNorm !== null, onNorm };
+  return { ...settings, maxValue: maxValue ?? Infinity, isNormTold, onNorm };
 }
 
 /**
  * @param {string} caller
- * @param {unknown} limit    a number or a monitor
+ * @param {unknown} limit    a number or a monitor, who knows the norm of all alone
  * @param {unknown} options
  * @returns {Settings}
  */
 export function readOptions(caller, limit, options) {
   checkOptions(caller, options, NAMES);
   const { per = 'all', lossScale = 1, ...rest } = /** @type {TfClipOptions} */ (options);
-  const monitor = isMonitor(limit) ? limit : null;
-  if (monitor === null) checkNotNegative('maxNorm', limit, 'or Infinity, or a GradMonitor');
+  const isAll = per !== 'tensor';
+  const monitor = isAll && isMonitor(limit) ? limit : null;
+  if (monitor === null)
+    checkNotNegative('maxNorm', limit, isAll ? 'or Infinity, or a GradMonitor' : 'or Infinity');
   const settings = readClipOptions(rest);
   checkChoice('per', per, PER);
   checkNumber('lossScale', lossScale, (scale) => scale > 0 && scale < Infinity, 'a finite number > 0');
-  if (monitor !== null && per === 'tensor') {
-    throw new TypeError(
-      "per is 'tensor' beside a GradMonitor, who knows the norm of all; expected a number as maxNorm",
-    );
-  }
   const maxNorm = monitor === null ? /** @type {number} */ (limit) : Infinity;
   return { ...settings, maxNorm, monitor, maxValue: Infinity, per, lossScale, isNormTold: true };
 }
 
 /**
- * @param {unknown} value
+ * @param {any} value
  * @returns {value is Monitor}
  */
 function isMonitor(value) {
-  return typeof (/** @type {any} */ (value)?.update) === 'function';
+  return isFunction(value?.update);
+}
+
+/** @param {unknown} value */
+function isFunction(value) {
+  return typeof value === 'function';
 }
