@@ -5,6 +5,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { describe, test } from 'node:test';
 import ts from 'typescript';
+import { BYTE_SHIFTS, DTYPE_NAMES } from '../web/core/dtypes.js';
+import { PARTIAL_WORDS } from '../web/core/layout.js';
+import { TOTALS, WORDS } from '../web/core/partial.js';
 import { ROOT } from './support.js';
 
 /** The JavaScript, from the ground up: a new file is given its place here first. */
@@ -324,6 +327,30 @@ describe('C++', () => {
     assert.doesNotMatch(bindings, /\bEM_\w+|\bval\b|typed_memory_view|javascript|<emscripten\.h>/i);
     const headers = includesOf('bindings/bindings.cpp').filter((included) => included.startsWith('<'));
     assert.deepEqual(headers, ['<emscripten/bind.h>', '<cstddef>', '<cstdint>']);
+  });
+});
+
+describe('tables that both languages have say the same', () => {
+  const elements = read('src/elements.hpp');
+
+  test('the codes of element types', () => {
+    const [, body] = /enum class Dtype : uint32_t \{([^}]*)\}/.exec(elements) ?? [];
+    const names = (body ?? '').match(/\bk\w+/g)?.map((name) => name.slice(1).toLowerCase());
+    assert.deepEqual(names, DTYPE_NAMES);
+  });
+
+  test('the sizes of elements', () => {
+    const [, body] = /kBytes\[\] = \{([^}]*)\}/.exec(elements) ?? [];
+    assert.deepEqual(
+      (body ?? '').split(',').map(Number),
+      BYTE_SHIFTS.map((shift) => 2 ** shift),
+    );
+  });
+
+  test('the digits of a partial', () => {
+    const [, digits] = /int kDigits = (\d+);/.exec(read('src/partial.hpp')) ?? [];
+    assert.equal(Number(digits), TOTALS);
+    assert.equal(WORDS, PARTIAL_WORDS);
   });
 });
 

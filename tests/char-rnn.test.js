@@ -172,6 +172,37 @@ test('same seed, same bits: losses, gradients and texts; another seed, others', 
   assert.notDeepEqual(run(3).losses, run(4).losses);
 });
 
+test('gradients lie where the caller says, in one structure, with the bits that they have elsewhere', () => {
+  const run = (/** @type {Model} */ model) => {
+    const losses = Array.from({ length: 5 }, () => {
+      const loss = model.computeGradients(TEXTS);
+      model.applyGradients();
+      return loss;
+    });
+    return { losses: losses.map(hex), gradients: gradientBits(model), data: copyData(model) };
+  };
+  const buffer = new ArrayBuffer(1 << 16);
+  let end = 0;
+  /** @type {import('../web/demo/char-rnn.js').Allocate} */
+  const allocate = ({ embedding, ...lengths }) => {
+    const take = (/** @type {number} */ length) =>
+      new Float32Array(buffer, (end += 4 * length) - 4 * length, length);
+    const arrays = Object.entries(lengths).map(([name, length]) => [name, take(length)]);
+    return { embedding, ...Object.fromEntries(arrays) };
+  };
+  const model = createSmallModel({ allocate });
+  assert.deepEqual(run(model), run(createSmallModel()));
+  const grads = entriesOf(model).map(([name, { grad }]) => [name, grad]);
+  assert.deepEqual(
+    Object.entries(model.gradients).map(([name]) => name),
+    grads.map(([name]) => name),
+  );
+  for (const [name, grad] of Object.entries(model.gradients)) {
+    assert.equal(grad, Object.fromEntries(grads)[name], name);
+    if (grad !== null) assert.equal(grad.buffer, buffer, name);
+  }
+});
+
 test('the embedding is frozen: null gradient, same bits after a step; all else moves', () => {
   const model = createSmallModel();
   const before = copyData(model);

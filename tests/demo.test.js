@@ -495,7 +495,7 @@ describe('the page', { concurrency: true }, () => {
           );
           assert.equal(tables.length, sizes.length);
           for (const rows of tables) {
-            assert.equal(rows.length, hasGpu ? 5 : 3);
+            assert.equal(rows.length, hasGpu ? 6 : 4);
             for (const [way, throughput, time, spread, error] of rows) {
               assert.match(throughput, /^[\d.]+ GB\/s$/, way);
               assert.match(time, /^[\d.]+ (µs|ms)$/, way);
@@ -507,7 +507,7 @@ describe('the page', { concurrency: true }, () => {
           await waitForText(page, '#benchmark-state', /Copied as Markdown|Select and copy/);
           const markdown = await page.$eval('#markdown', (e) => /** @type {HTMLTextAreaElement} */ (e).value);
           const rows = markdown.split('\n').filter((line) => /^\| [\d,]+ \|/.test(line));
-          assert.equal(rows.length, sizes.length * (hasGpu ? 5 : 3));
+          assert.equal(rows.length, sizes.length * (hasGpu ? 6 : 4));
           assert.ok(markdown.includes(adapter), markdown);
           assert.equal(await textOf(page, '#run-state'), 'paused');
         },

@@ -39,6 +39,15 @@ for (const name of ['loop', 'workers'])
     assert.ok(readFileSync(join(ROOT, 'README.md'), 'utf8').includes(`\`\`\`js\n${shown}\`\`\``), shown);
   });
 
+/**
+ * @param {number} actual
+ * @param {number} expected
+ * @param {number} bound  relative
+ */
+function assertNear(actual, expected, bound) {
+  assert.ok(Math.abs(actual - expected) <= bound * expected, `${actual}, not ${expected}`);
+}
+
 /** @param {string} code */
 function withoutTypes(code) {
   return code
@@ -46,7 +55,7 @@ function withoutTypes(code) {
     .replace(/\/\*\*[^]*?\*\/ \(([\w.]+)\)/g, '$1');
 }
 
-test('a loop of your own: gradients are clipped by the norms of the last ninety percent, sick steps left out', () => {
+test('a loop of your own: the step that explodes is clipped by the norms before it, the sick one left out', () => {
   const weights = { w: Float32Array.of(3, -4), b: Float32Array.of(0) };
   let step = 0;
   // Of w^2 / 2 + b^2 / 2: gradients are the weights. One step explodes, one is sick.
@@ -62,8 +71,10 @@ test('a loop of your own: gradients are clipped by the norms of the last ninety 
     60,
   );
   assert.equal(norms.length, 60);
-  assert.equal(norms[0], 5);
+  // Nothing is clipped while the norms fall: each step leaves nine tenths of w. The sick one leaves all of it.
+  for (const [i, norm] of norms.slice(0, 29).entries()) assertNear(norm, 5 * 0.9 ** i, 2 ** -18);
   assert.ok(Number.isNaN(norms[34]));
+  assertNear(norms[35], 0.9 * norms[33], 2 ** -18);
   assert.ok(norms[29] > 100 && norms[30] < 5, 'the step that exploded was clipped');
   assert.ok(Math.hypot(...weights.w) < 0.05, `${weights.w}`);
   assert.equal(weights.b[0], 0);
@@ -79,7 +90,9 @@ test('threads: the norm of all is that of one thread, and each clips its own by 
     lengths.map((length) => new Float32Array(length).fill(value)),
   );
   const { before, after } = await normsOf(shards);
+  assertNear(before, Math.sqrt(5003 * 3 ** 2 + 16 * 4 ** 2), 2 ** -40);
   assert.equal(before, gradNorm(all));
+  assertNear(after, 1, 2 ** -19);
   assert.equal(after, (clipGradNorm(all, 1), gradNorm(all)));
 });
 

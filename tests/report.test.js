@@ -947,3 +947,25 @@ describe('shares for p beyond which the sum of powers has no digits left', () =>
     });
   }
 });
+
+test('names are those of errors, whatever the names are: empty, nested, of parameters, of keys that are no words', () => {
+  const sick = () => Float32Array.of(NaN);
+  const symbol = Symbol('s');
+  for (const gradients of [
+    { '': sick() },
+    { a: { '': sick() } },
+    { '': { a: sick() } },
+    [sick()],
+    [[{ name: 'layer', grad: sick() }]],
+    { fc: { grad: sick() } },
+    new Map([[symbol, sick()]]),
+    new Map([[{ name: 'own' }, sick()]]),
+    sick(),
+    { grad: sick() },
+  ]) {
+    const [{ name }] = gradReport(/** @type {any} */ (gradients)).tensors;
+    assert.throws(() => clipGradNorm(/** @type {any} */ (gradients), 1, { nonfinite: 'throw' }), {
+      tensor: name,
+    });
+  }
+});

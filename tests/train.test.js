@@ -30,6 +30,30 @@ function runProgram(...args) {
   return { status, stdout, stderr };
 }
 
+/** Counts, when a program ends, the bytes of the staging area that it wrote: gradients that are copied come by there. */
+const COUNT_COPIED = `
+  import process from 'node:process';
+  import { isMainThread } from 'node:worker_threads';
+  import { getCore } from '${new URL('../dist/core/module.js', import.meta.url)}';
+  process.on('exit', () => {
+    const copied = getCore().staging.bytes.reduce((sum, byte) => sum + (byte === 0 ? 0 : 1), 0);
+    process.stderr.write((isMainThread ? 'main' : 'worker') + ' copied ' + copied + '\\n');
+  });`;
+
+/**
+ * @param {string} program
+ * @param {string[]} args
+ * @returns {string[]}  what each thread copied
+ */
+function copiedBy(program, ...args) {
+  const preload = `data:text/javascript,${encodeURIComponent(COUNT_COPIED)}`;
+  const { status, stderr } = spawnSync(process.execPath, ['--import', preload, program, ...args], {
+    encoding: 'utf8',
+  });
+  assert.equal(status, 0, stderr);
+  return stderr.trimEnd().split('\n').sort();
+}
+
 /** @param {string} stdout */
 function progressOf(stdout) {
   return stdout.split('\n').filter((line) => line.startsWith('step '));
@@ -121,6 +145,34 @@ test('--inject-nan: the norms of that step are NaN, the report names parameter a
   assert.match(stdout, /\nnot finite: hiddenToHidden, first at index 32: NaN\n/);
   assert.match(stdout, /\nhiddenToHidden +float32 +64 +NaN /);
   assert.doesNotMatch(runProgram('--steps', '10', ...SMALL).stdout, /NaN|not finite/);
+});
+
+for (const clip of [[], ['--clip', '0.1', '--inject-nan']])
+  test(`norms, clipping and reports copy no gradient: npm start -- ${clip.join(' ')}`, () => {
+    assert.deepEqual(copiedBy(PROGRAM, '--steps', '20', ...SMALL, ...clip), ['main copied 0']);
+  });
+
+test('threads measure gradients of their own where they lie, and copy none: shards.js', () => {
+  const program = fileURLToPath(new URL('../web/demo/shards.js', import.meta.url));
+  const lines = ['main copied 0', 'worker copied 0', 'worker copied 0'];
+  assert.deepEqual(copiedBy(program, '--workers', '2', '--tensors', '5'), lines);
+});
+
+test('neither do the networks of the page, its patient included', () => {
+  const page = new URL('../web/demo/page/', import.meta.url);
+  const code = `
+    import { Patient } from '${new URL('patient.js', page)}';
+    import { DEFAULTS } from '${new URL('settings.js', page)}';
+    import { Training } from '${new URL('training.js', page)}';
+    const training = new Training(['anna', 'bella', 'clara'], DEFAULTS);
+    for (let step = 0; step < 10; ++step) training.step();
+    new Patient(training).examine();`;
+  assert.deepEqual(copiedBy('--input-type=module', '--eval', code), ['main copied 0']);
+});
+
+test('the copies that are counted are those of gradients that lie elsewhere', () => {
+  const code = `import { gradNorm } from 'gradnorm'; gradNorm(Float32Array.of(Math.PI));`;
+  assert.deepEqual(copiedBy('--input-type=module', '--eval', code), ['main copied 4']);
 });
 
 test('--help: every option with its default, exit code 0', () => {

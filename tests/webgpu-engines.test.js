@@ -2,23 +2,21 @@
 // Mesa's lavapipe: all of them under GRADNORM_THOROUGH=1, otherwise one.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import puppeteer from 'puppeteer-core';
-import { findFirefox } from '../tools/setup.js';
+import { findFirefox, findLavapipe } from '../tools/setup.js';
 import { makeTemporaryFolder } from './support.js';
 import { bundleSuites, Reporter, SUITES } from './webgpu-bundle.js';
 import { IS_THOROUGH } from './webgpu-device.js';
 
-const LAVAPIPE = ['x86_64', 'aarch64']
-  .map((machine) => `/usr/share/vulkan/icd.d/lvp_icd.${machine}.json`)
-  .find((path) => existsSync(path));
-const env = { ...process.env, VK_ICD_FILENAMES: LAVAPIPE };
-const skip = LAVAPIPE === undefined ? 'no lavapipe found (Debian: mesa-vulkan-drivers)' : false;
+const lavapipe = findLavapipe();
+const env = { ...process.env, VK_ICD_FILENAMES: lavapipe ?? undefined };
+const skip = lavapipe === null ? 'no lavapipe found (Debian: mesa-vulkan-drivers)' : false;
 
 /** Milliseconds of silence that only a hang takes. */
 const PATIENCE = 600_000;

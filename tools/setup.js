@@ -37,7 +37,10 @@ const BROWSERS = [
 ];
 
 /** @type {Tool[]} */
-const VULKAN = [{ name: 'the Vulkan loader', debianPackage: 'libvulkan1', isThere: hasVulkanLoader }];
+const VULKAN = [
+  { name: 'the Vulkan loader', debianPackage: 'libvulkan1', isThere: hasVulkanLoader },
+  { name: 'lavapipe', debianPackage: 'mesa-vulkan-drivers', isThere: () => findLavapipe() !== null },
+];
 
 const HELP = `gradnorm needs Emscripten, CMake and Ninja to build. Install them and run the command again:
   Debian, Ubuntu   sudo apt-get install emscripten cmake ninja-build
@@ -78,10 +81,16 @@ export function ensureBrowsers() {
 }
 
 /**
- * Installs what the tests of WebGPU in Node.js load; without it they fail.
+ * Installs what the tests of WebGPU load: in Node.js, without it they fail; in Firefox and Deno, without it they are skipped.
  */
 export function ensureVulkanLoader() {
   if (process.platform === 'linux') installMissing(VULKAN);
+}
+
+/** @returns {string | null}  the full path of the description of Mesa's Vulkan device in software */
+export function findLavapipe() {
+  const paths = ['x86_64', 'aarch64'].map((machine) => `/usr/share/vulkan/icd.d/lvp_icd.${machine}.json`);
+  return paths.find((path) => existsSync(path)) ?? null;
 }
 
 /** @returns {string | null}  the full path of Chromium, or of a browser made of it */

@@ -147,14 +147,16 @@ export function gradReport(gradients, options = {}) {
   const tensors = collect(gradients);
   const { total, rows } = inspect(tensors, normType);
   // All that rows are made of later: not the tensors, which this would keep in memory.
-  const names = namesOf(tensors);
+  const nameOf = namesOf(tensors);
   const dtypes = tensors.map(({ dtype }) => dtype);
-  const nonfinite = tensors.flatMap((tensor, i) => {
+  /** @type {Nonfinite[]} */
+  const nonfinite = [];
+  tensors.forEach((tensor, i) => {
     const index = firstNonfiniteOf(rows, i);
-    return index < 0 ? [] : [{ tensor: names[i], index, value: valueAt(tensor, index) }];
+    if (index >= 0) nonfinite.push({ tensor: nameOf(i), index, value: valueAt(tensor, index) });
   });
   return new GradReport(normType, total, nonfinite, () =>
-    names.map((name, i) => ({ name, dtype: DTYPE_NAMES[dtypes[i]], summary: readRow(rows, i) })),
+    dtypes.map((dtype, i) => ({ name: nameOf(i), dtype: DTYPE_NAMES[dtype], summary: readRow(rows, i) })),
   );
 }
 

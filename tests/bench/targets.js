@@ -39,7 +39,10 @@ export function judge(results, firstCall, quick, pages = [], command = undefined
   const before = results
     .filter((result) => figuresOf(result, BEFORE) !== undefined)
     .map(({ id }) => ({ id, peer: BEFORE, atLeast: SPEED_KEPT }));
-  const comparisons = [...TARGETS, ...before].flatMap((target) => {
+  // A run beside another version leaves some contenders out.
+  const takesPart = (/** @type {Target} */ { peer }) => results.some((result) => figuresOf(result, peer));
+  const targets = before.length === 0 ? TARGETS : [...TARGETS.filter(takesPart), ...before];
+  const comparisons = targets.flatMap((target) => {
     const result = results.find(({ id }) => id === target.id);
     return result ? [judgePeer(target, result, quick)] : [];
   });

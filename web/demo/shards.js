@@ -5,7 +5,7 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 
-import { gradNorm, NormAccumulator } from 'gradnorm';
+import { allocGradients, gradNorm, NormAccumulator } from 'gradnorm';
 
 /** @typedef {import('gradnorm').NormAccumulatorState} NormAccumulatorState */
 
@@ -21,20 +21,18 @@ Measures the norm of made-up gradients with several worker threads, then with on
 
 /** What a worker does. */
 function runWorker() {
-  const { shard, normType } = workerData;
-  const accumulator = new NormAccumulator(normType);
-  for (const gradient of shard) accumulator.add(gradient);
-  parentPort?.postMessage(accumulator.toJSON());
+  const { shard, elements, normType } = workerData;
+  const gradients = makeGradients(shard, elements);
+  parentPort?.postMessage(new NormAccumulator(normType).add(gradients).toJSON());
 }
 
 /**
- * @param {Float32Array[]} shard  in shared memory: nothing is copied
- * @param {number} normType
+ * @param {{ shard: number[], elements: number, normType: number }} workerData  the numbers of its gradients, and of what kind they are
  * @returns {Promise<NormAccumulatorState>}
  */
-function startWorker(shard, normType) {
+function startWorker(workerData) {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL(import.meta.url), { workerData: { shard, normType } });
+    const worker = new Worker(new URL(import.meta.url), { workerData });
     worker.once('message', resolve);
     worker.once('error', reject);
   });
@@ -43,17 +41,17 @@ function startWorker(shard, normType) {
 async function main() {
   const { workers, tensors, elements, normType } = readOptions();
   const total = new NormAccumulator(normType);
-  const gradients = Array.from({ length: tensors }, (_, k) => makeGradient(k, elements));
-  const shards = Array.from({ length: workers }, (_, k) => gradients.filter((_, i) => i % workers === k));
+  const all = Array.from({ length: tensors }, (_, k) => k);
+  const shards = Array.from({ length: workers }, (_, k) => all.filter((i) => i % workers === k));
 
   await Promise.all(
     shards.map(async (shard, k) => {
-      const state = await startWorker(shard, normType);
+      const state = await startWorker({ shard, elements, normType });
       total.merge(NormAccumulator.fromJSON(state));
       console.log(`worker ${k + 1}: ${shard.length} tensors, state of ${JSON.stringify(state).length} bytes`);
     }),
   );
-  const norm = gradNorm(gradients, normType);
+  const norm = gradNorm(makeGradients(all, elements), normType);
   console.log(`${total.count} elements, p = ${normType}`);
   console.log(`merged:     ${total.norm}`);
   console.log(`one thread: ${norm}`);
@@ -62,15 +60,22 @@ async function main() {
 }
 
 /**
- * Gradient number k: every one has a length and a size of its own.
- * @param {number} k
- * @param {number} elements  at most
+ * Gradients in memory of the thread's own core, where it copies nothing; every one has a length and a size of its own.
+ * @param {number[]} numbers
+ * @param {number} elements  at most, in each
  */
-function makeGradient(k, elements) {
-  const length = 1 + ((k * 7919) % elements);
-  const gradient = new Float32Array(new SharedArrayBuffer(length * Float32Array.BYTES_PER_ELEMENT));
-  for (let i = 0; i < length; ++i) gradient[i] = Math.sin(i + k) * 10 ** -(k % 5);
-  return gradient;
+function makeGradients(numbers, elements) {
+  const gradients = allocGradients(numbers.map((k) => 1 + ((k * 7919) % elements)));
+  gradients.forEach((gradient, i) => fill(gradient, numbers[i]));
+  return gradients;
+}
+
+/**
+ * @param {Float32Array} gradient
+ * @param {number} k
+ */
+function fill(gradient, k) {
+  for (let i = 0; i < gradient.length; ++i) gradient[i] = Math.sin(i + k) * 10 ** -(k % 5);
 }
 
 function readOptions() {

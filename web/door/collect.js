@@ -102,25 +102,31 @@ export function tensorName({ parent, key }) {
 }
 
 /**
- * The names of tensors, as tensorName has them: those in one container have the way to it in common.
+ * The names of tensors, as tensorName has them, put together when somebody asks; keeps no tensor in memory until then.
  * @param {readonly Tensor[]} tensors
- * @returns {string[]}
+ * @returns {(index: number) => string}
  */
 export function namesOf(tensors) {
+  /** The way to each tensor, which those in one container have in common. @type {string[][]} */
+  const ways = [];
+  /** @type {unknown[]} */
+  const keys = [];
   /** @type {Place | null} */
   let last = null;
-  let prefix = '';
-  return tensors.map((tensor) => {
-    const { parent, key } = tensor;
-    if (parent === null || key === GRAD) return tensorName(tensor);
+  /** @type {string[]} */
+  let way = [];
+  for (const { parent, key } of tensors) {
     if (parent !== last) {
       last = parent;
-      prefix = pathTo(parent.parent, parent.name ?? parent.key)
-        .map((word) => `${word}.`)
-        .join('');
+      way = parent === null ? [] : pathTo(parent.parent, parent.name ?? parent.key);
     }
-    return prefix + String(key) || ARRAYS.root;
-  });
+    ways.push(way);
+    keys.push(parent === null ? GRAD : key);
+  }
+  return (index) => {
+    const key = keys[index];
+    return [...ways[index], ...(key === GRAD ? [] : [String(key)])].join('.') || ARRAYS.root;
+  };
 }
 
 /**

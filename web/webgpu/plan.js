@@ -81,8 +81,12 @@ export class GpuPlan {
   #measuring;
   /** @type {Promise<unknown> | null} */
   #prepared = null;
-  /** @type {Rewriting | null} */
-  #rewriting = null;
+  /** @type {GpuTensor[] | null} */
+  #spans = null;
+  /** The last is in use. @type {Rewriting[]} */
+  #rewritings = [];
+  /** Whether it may be of no use: some implementations refuse to bind a buffer that was destroyed. */
+  #isUnbound = false;
   #number = 0;
   #steps;
 
@@ -226,12 +230,12 @@ export class GpuPlan {
     checkNotNegative('clipValue', clipValue, 'or Infinity');
     checkEncoder(options.encoder);
     this.#steps.enter();
-    const rewriting = this.#writable();
+    this.#checkWritable();
     if (clipValue === Infinity) return;
     const slot = this.#ring.take();
     const encode = (/** @type {GpuComputePassEncoder} */ pass) => {
       this.#ring.writeParameters(slot, parametersOf({ normType: 2, clipValue }));
-      rewriting.encodeClamp(pass, slot.parameterGroup);
+      this.#rewriting().encodeClamp(pass, slot.parameterGroup);
     };
     this.#submit('gradnorm clipGradValue', null, encode, options.encoder);
   }
@@ -273,7 +277,7 @@ export class GpuPlan {
     this.#forget();
     this.#ring.destroy();
     this.#measuring.destroy();
-    this.#rewriting?.destroy();
+    for (const rewriting of this.#rewritings) rewriting.destroy();
     this.#result.destroy();
   }
 
@@ -287,7 +291,8 @@ export class GpuPlan {
     const { encoder } = options;
     checkEncoder(encoder);
     this.#steps.enter();
-    const rewriting = verb === 'clipGradNorm' ? this.#writable() : null;
+    const isWriting = verb === 'clipGradNorm' && (limit !== Infinity || nonfinite === 'zero');
+    if (verb === 'clipGradNorm') this.#checkWritable();
     const slot = this.#ring.take();
     const number = (this.#number = (this.#number + 1) >>> 0);
     const floats = this.#floats;
@@ -299,7 +304,7 @@ export class GpuPlan {
         this.#ring.writeParameters(slot, parameters);
         this.#measuring.encode(pass, kind, slot.parameterGroup);
         this.#measuring.encodeDecision(pass, kind, slot.parameterGroup);
-        if (limit !== Infinity || nonfinite === 'zero') rewriting?.encodeScale(pass);
+        if (isWriting) this.#rewriting().encodeScale(pass);
       },
       encoder,
     );
@@ -348,14 +353,18 @@ export class GpuPlan {
       pass.end();
       if (copy !== undefined) target.copyBufferToBuffer(this.#result, 0, copy, 0, 4 * RESULT.words);
     };
+    const notice = (/** @type {Error | null} */ error) => (this.#isUnbound ||= error !== null);
     if (encoder !== undefined) {
-      return this.#steps.encode(() => add(encoder, slot === null ? undefined : this.#ring.keptOf(slot)));
+      const kept = slot === null ? undefined : this.#ring.keptOf(slot);
+      this.#steps.encode(() => add(encoder, kept)).then(notice);
+      return Promise.resolve(null);
     }
     const { verdict } = this.#steps.watch(() => {
       const own = device.createCommandEncoder({ label });
       add(own, slot?.readback);
       device.queue.submit([own.finish()]);
     });
+    verdict.then(notice);
     return verdict;
   }
 
@@ -415,24 +424,25 @@ export class GpuPlan {
     }
   }
 
-  /** What rewriting needs, made at the first step that does. */
-  #writable() {
-    if (this.#rewriting === null) {
-      const ranges = rangesToWrite(this.#ranges, ({ place: one }, { place: other }) => {
-        const expected = 'to be clipped, expected tensors that share all of their bytes or none';
-        return new TypeError(`${other} overlaps ${one} in its buffer; ${expected}`);
-      });
-      const make = () => new Rewriting(this.#context, ranges, this.#result);
-      const { result, verdict } = this.#steps.watch(make);
-      this.#rewriting = result;
-      verdict.then((error) => {
-        if (error === null) return;
-        // Some implementations refuse to bind a buffer that was destroyed.
-        result.destroy();
-        this.#rewriting = null;
-      });
+  /** @throws {TypeError} if two tensors share only a part of their bytes */
+  #checkWritable() {
+    this.#spans ??= rangesToWrite(this.#ranges, ({ place: one }, { place: other }) => {
+      const expected = 'to be clipped, expected tensors that share all of their bytes or none';
+      return new TypeError(`${other} overlaps ${one} in its buffer; ${expected}`);
+    });
+  }
+
+  /** What rewriting needs, made as part of the first step that does. */
+  #rewriting() {
+    let last = this.#rewritings.at(-1);
+    if (last === undefined || this.#isUnbound) {
+      this.#isUnbound = false;
+      last = new Rewriting(this.#context, this.#spans ?? [], this.#result);
+      this.#rewritings.push(last);
+      // The one before may be in an encoder that is yet to be submitted.
+      if (this.#rewritings.length > 2) this.#rewritings.shift()?.destroy();
     }
-    return this.#rewriting;
+    return last;
   }
 }
 

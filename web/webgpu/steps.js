@@ -80,11 +80,10 @@ export class Steps {
   /**
    * Adds to the encoder of the user, whose finish() and submit() are told what is wrong, as some implementations do at once.
    * @param {() => void} encode
-   * @returns {Verdict}  nothing
+   * @returns {Verdict}  which nobody else is told
    */
   encode(encode) {
-    watched(this.#context, this.#tensors, encode);
-    return Promise.resolve(null);
+    return watched(this.#context, this.#tensors, encode).verdict;
   }
 
   /**

@@ -1,6 +1,6 @@
-// web/demo/page/contenders.js: the five ways to the norm of a tensor that the section "Measure" compares. The loops are
+// web/demo/page/contenders.js: the six ways to the norm of a tensor that the section "Measure" compares. The loops are
 // those of `npm run bench`.
-import { gradNorm } from 'gradnorm';
+import { allocGradients, gradNorm } from 'gradnorm';
 import { GpuGradNorm } from 'gradnorm/webgpu';
 
 import { eightAccumulatorNorm, plainNorm } from '../measure/loops.js';
@@ -84,10 +84,13 @@ export class Gpu {
  */
 export function cpuContenders(tensor) {
   const tensors = [tensor];
+  const resident = allocGradients(tensor);
+  resident.set(tensor);
   return [
     { name: 'Plain JavaScript loop', run: () => plainNorm(tensors, 2) },
     { name: 'Loop with 8 accumulators', run: () => eightAccumulatorNorm(tensors) },
     { name: 'gradnorm, WebAssembly', run: () => gradNorm(tensors, 2) },
+    { name: 'gradnorm, allocGradients', run: () => gradNorm(resident, 2) },
   ];
 }
 
