@@ -25,6 +25,7 @@ import { checkChoice, checkNormType, checkNotNegative } from '../words/checks.js
 
 /** @type {readonly NonfinitePolicy[]} */
 export const POLICIES = ['propagate', 'throw', 'skip', 'zero'];
+/** @type {readonly ClipPer[]} */
 export const PER = ['all', 'tensor'];
 export const DEFAULT_EPS = 1e-6;
 

@@ -94,3 +94,15 @@ export function checkOptions(caller, options, known, isRecord = tagOf(options) =
   const got = isRecord ? `have an unknown name, ${JSON.stringify(unknown)}` : `are ${describe(options)}`;
   throw new TypeError(`the options of ${caller} ${got}; expected an object with any of ${known.join(', ')}`);
 }
+
+/**
+ * For the adapters, whose frameworks multiply losses.
+ * @param {unknown} lossScale
+ */
+export function checkLossScale(lossScale) {
+  const expected = 'expected a finite number > 0';
+  if (typeof lossScale !== 'number') throw new TypeError(`lossScale is ${describe(lossScale)}; ${expected}`);
+  if (!(lossScale > 0 && lossScale < Infinity)) {
+    throw new RangeError(`lossScale is ${lossScale}; ${expected}`);
+  }
+}

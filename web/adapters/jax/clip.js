@@ -2,9 +2,9 @@
 import { clipCoefficient, clipGradNorm } from '../../clip.js';
 import { FLOAT_ROOM } from '../../core/room.js';
 import { readClipOptions } from '../../door/clip-options.js';
-import { checkNotNegative, checkOptions } from '../../words/checks.js';
+import { checkLossScale, checkNotNegative, checkOptions } from '../../words/checks.js';
 import { inBuffer, isInPlans, isOnGpu, normNow, read } from './norm.js';
-import { checkGpu, checkJit, checkLossScale, checkOnNorm } from './options.js';
+import { checkGpu, checkJit, checkOnNorm } from './options.js';
 import { scaled, zerosLike } from './scale.js';
 import { dispose, gradientsOf, mapTree, readTree } from './tree.js';
 

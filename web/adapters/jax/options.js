@@ -11,15 +11,6 @@ export function checkOnNorm(onNorm) {
   checkFunction('onNorm', onNorm, 'a function of the norm');
 }
 
-/** @param {unknown} lossScale */
-export function checkLossScale(lossScale) {
-  const expected = 'expected a finite number > 0';
-  if (typeof lossScale !== 'number') throw new TypeError(`lossScale is ${describe(lossScale)}; ${expected}`);
-  if (!(lossScale > 0 && lossScale < Infinity)) {
-    throw new RangeError(`lossScale is ${lossScale}; ${expected}`);
-  }
-}
-
 /** @param {unknown} gpu */
 export function checkGpu(gpu) {
   if (gpu === undefined || typeof (/** @type {any} */ (gpu)?.plan) === 'function') return;

@@ -1,6 +1,6 @@
 // web/adapters/tfjs/options.js: what clipping is asked to do, checked.
 import { PER, readClipOptions } from '../../door/clip-options.js';
-import { check, checkChoice, checkNotNegative, checkNumber, checkOptions } from '../../words/checks.js';
+import { check, checkChoice, checkLossScale, checkNotNegative, checkOptions } from '../../words/checks.js';
 
 /** @typedef {import('../../door/clip-options.js').ClipOptions} ClipOptions */
 /** @typedef {import('../../door/clip-options.js').ClipPer} ClipPer */
@@ -68,7 +68,7 @@ export function readOptions(caller, limit, options) {
     checkNotNegative('maxNorm', limit, isAll ? 'or Infinity, or a GradMonitor' : 'or Infinity');
   const settings = readClipOptions(rest);
   checkChoice('per', per, PER);
-  checkNumber('lossScale', lossScale, (scale) => scale > 0 && scale < Infinity, 'a finite number > 0');
+  checkLossScale(lossScale);
   const maxNorm = monitor === null ? /** @type {number} */ (limit) : Infinity;
   return { ...settings, maxNorm, monitor, maxValue: Infinity, per, lossScale, isNormTold: true };
 }
