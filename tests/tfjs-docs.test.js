@@ -1,11 +1,17 @@
-// tests/tfjs-docs.test.js: the programs in docs/tensorflow.md print what they say.
+// tests/tfjs-docs.test.js: the programs in docs/tensorflow.md print what they say, and the README's recipe clips.
 import assert from 'node:assert/strict';
 import { build } from 'esbuild';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { programsOf } from './docs.js';
-import { makeTemporaryFolder, ROOT, runNode } from './support.js';
+import { ROOT, runNode } from './support.js';
 import { CORE } from './tfjs.js';
+
+// In the repository, where the package finds itself by its name.
+const FOLDER = join(ROOT, 'build', 'docs-tfjs');
+mkdirSync(FOLDER, { recursive: true });
+after(() => rmSync(FOLDER, { recursive: true }));
 
 const programs = programsOf('tensorflow.md');
 
@@ -13,35 +19,59 @@ test('docs/tensorflow.md has programs, each of which prints something', () => {
   assert.ok(programs.length >= 2);
   for (const { code, prints } of programs) {
     assert.equal(prints.length, code.split('console.log(').length - 1, code);
+    assert.ok(prints.length > 0);
   }
 });
 
 for (const [i, { code, prints }] of programs.entries()) {
   test(`program ${i + 1} of docs/tensorflow.md prints what it says`, async () => {
-    const outfile = join(makeTemporaryFolder(), 'program.mjs');
-    await build({
-      stdin: { contents: code, resolveDir: ROOT },
-      bundle: true,
-      platform: 'node',
-      mainFields: ['module', 'main'],
-      format: 'esm',
-      banner: {
-        js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-      },
-      outfile,
-      logLevel: 'silent',
-      plugins: [
-        {
-          name: 'tensorflow',
-          setup({ onResolve, onLoad }) {
-            onResolve({ filter: /^@tensorflow\/tfjs$/ }, ({ path }) => ({ path, namespace: 'tensorflow' }));
-            onLoad({ filter: /./, namespace: 'tensorflow' }, () => ({ contents: CORE, resolveDir: ROOT }));
-          },
-        },
-      ],
-    });
-    const { status, stdout, stderr } = await runNode([outfile]);
-    assert.equal(status, 0, stderr);
-    assert.deepEqual(stdout.trimEnd().split('\n'), prints);
+    assert.deepEqual(await run(code, `program-${i}.mjs`), prints);
   });
+}
+
+test("the README's lines for TensorFlow.js clip what minimize applies", async () => {
+  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  const recipe = /```js\n(import { withClip } from 'gradnorm\/tfjs';[^]*?)```/.exec(readme)?.[1] ?? '';
+  assert.match(recipe, /maxNorm: 1/);
+  const program = `
+    import * as tf from '@tensorflow/tfjs';
+    const weight = tf.variable(tf.tensor1d([0, 0]), true, 'weight');
+    const loss = () => tf.sum(tf.mul(weight, tf.tensor1d([3e20, 4e20])));
+    ${recipe.replace('adam(1e-3)', 'sgd(1)')}
+    console.log(Array.from(weight.dataSync(), (x) => x.toFixed(3)).join(' '));`;
+  assert.deepEqual((await run(program, 'readme.mjs')).at(-1), '-0.600 -0.800');
+});
+
+/**
+ * @param {string} code
+ * @param {string} name
+ * @returns {Promise<string[]>}  what it prints
+ */
+async function run(code, name) {
+  const outfile = join(FOLDER, name);
+  await build({
+    stdin: { contents: code, resolveDir: ROOT },
+    bundle: true,
+    platform: 'node',
+    mainFields: ['module', 'main'],
+    format: 'esm',
+    banner: {
+      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+    },
+    outfile,
+    external: ['gradnorm/tfjs'],
+    logLevel: 'silent',
+    plugins: [
+      {
+        name: 'TensorFlow.js',
+        setup({ onLoad, onResolve }) {
+          onResolve({ filter: /^@tensorflow\/tfjs$/ }, ({ path }) => ({ path, namespace: 'tf' }));
+          onLoad({ filter: /.*/, namespace: 'tf' }, () => ({ contents: CORE, resolveDir: ROOT }));
+        },
+      },
+    ],
+  });
+  const { status, stdout, stderr } = await runNode([outfile]);
+  assert.equal(status, 0, stderr);
+  return stdout.trimEnd().split('\n');
 }

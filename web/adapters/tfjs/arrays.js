@@ -23,24 +23,13 @@ export function parametersOf(engine, tensors) {
  * As a Map, but names may be alike.
  * @template T
  * @param {readonly NamedTensor[]} tensors
- * @param {(tensor: NamedTensor) => T} valueOf
+ * @param {(tensor: NamedTensor, index: number) => T} valueOf
  */
 export function byName(tensors, valueOf) {
-  const pairs = tensors.map((named) => /** @type {[string | number, T]} */ ([named.name, valueOf(named)]));
+  const pairs = tensors.map(
+    (named, i) => /** @type {[string | number, T]} */ ([named.name, valueOf(named, i)]),
+  );
   return { size: pairs.length, entries: () => pairs[Symbol.iterator]() };
-}
-
-/**
- * The same for tensors on webgpu, which cannot be read at once.
- * @param {Engine} engine
- * @param {readonly NamedTensor[]} tensors
- */
-export async function readParameters(engine, tensors) {
-  const copies = await Promise.all(tensors.map(({ tensor }) => engine.read(tensor.dataId)));
-  return tensors.map(({ name }, i) => ({
-    name: String(name),
-    grad: /** @type {Float32Array} */ (copies[i]),
-  }));
 }
 
 /**

@@ -1,11 +1,12 @@
 // web/adapters/tfjs/clip.js: clipped tensors of tensors. Measures each group where it lies, and makes new tensors where something
-// changes. Not on webgpu, where a step would have to wait for its norm.
+// changes. On webgpu, where nobody can wait for a number, web/adapters/tfjs/buffers.js does it.
 import { clipCoefficient, clipGradsWithNorm, clipGradValue } from '../../clip.js';
 import { FLOAT_ROOM } from '../../core/room.js';
 import { gradNorm } from '../../norm.js';
 import { checkNotNegative } from '../../words/checks.js';
 import { rewriteCopies, throwNonfinite } from './arrays.js';
-import { backendOf, isWasm, isWebgl, isWebgpu } from './engine.js';
+import { clipOnGpu, webgpuOf } from './buffers.js';
+import { backendOf, isWasm, isWebgl, scalar } from './engine.js';
 import { measure } from './measure.js';
 
 /**
@@ -20,7 +21,7 @@ import { measure } from './measure.js';
  * @typedef {object} Clipped
  * @property {(TfTensor | null)[]} tensors  in their order: new ones, those that were given where nothing changed, or null where
  *   the step of the optimizer is to be left out
- * @property {number} norm  before
+ * @property {number | Promise<number>} norm  before
  */
 
 /** From so many elements on, the back end wasm multiplies faster than the core rewrites a copy. */
@@ -35,11 +36,15 @@ const LARGE = 1 << 15;
  * @throws {GradientError} under 'throw'
  */
 export function clip(engine, tensors, settings) {
-  checkNotOnWebgpu(engine, tensors);
   const { per, lossScale, normType } = settings;
   const unscaled = lossScale === 1 ? tensors : divide(engine, tensors, lossScale);
   const groups = per === 'tensor' ? unscaled.map((tensor) => [tensor]) : [unscaled];
-  const results = groups.map((group) => clipTogether(engine, group, settings));
+  const backend = webgpuOf(engine, tensors);
+  const results = groups.map((group) =>
+    backend === undefined
+      ? clipTogether(engine, group, settings)
+      : clipOnGpu(engine, backend, group, settings),
+  );
   return {
     tensors: results.flatMap((result) => result.tensors),
     norm: normOfNorms(
@@ -51,23 +56,14 @@ export function clip(engine, tensors, settings) {
 
 /**
  * The norm of all is the norm of the norms.
- * @param {readonly number[]} norms
+ * @param {readonly (number | Promise<number>)[]} norms
  * @param {number} normType
+ * @returns {number | Promise<number>}
  */
 function normOfNorms(norms, normType) {
-  return norms.length === 1 ? norms[0] : gradNorm(Float64Array.from(norms), normType);
-}
-
-/**
- * @param {Engine} engine
- * @param {readonly NamedTensor[]} tensors
- */
-function checkNotOnWebgpu(engine, tensors) {
-  const backends = [engine.backend, ...tensors.map(({ tensor }) => backendOf(engine, tensor))];
-  if (!backends.some(isWebgpu)) return;
-  throw new TypeError(
-    'the back end of gradients is webgpu; expected cpu, wasm or webgl: on webgpu gradNorm and gradReport work, clipping does not',
-  );
+  if (norms.length === 1) return norms[0];
+  const combine = (/** @type {readonly number[]} */ known) => gradNorm(Float64Array.from(known), normType);
+  return norms.every((norm) => typeof norm === 'number') ? combine(norms) : Promise.all(norms).then(combine);
 }
 
 /**
@@ -79,18 +75,24 @@ function checkNotOnWebgpu(engine, tensors) {
 function clipTogether(engine, group, settings) {
   const { maxNorm, monitor, maxValue, normType, eps, nonfinite, isNormTold } = settings;
   const given = group.map(({ tensor }) => tensor);
+  const rewrite = (/** @type {(copies: Float32Array[]) => void} */ how) => rewriteCopies(engine, given, how);
   const isNeeded = isNormTold || monitor !== null || maxNorm !== Infinity || nonfinite !== 'propagate';
   const norm = isNeeded ? measure(engine, group, normType) : 0;
   const limit = monitor === null ? maxNorm : thresholdOf(monitor, norm);
   if (!Number.isFinite(norm) && nonfinite === 'throw') throwNonfinite(engine, group, normType);
   if (monitor?.dryRun) return { tensors: given, norm };
   if (!Number.isFinite(norm) && nonfinite !== 'propagate') {
-    const tensors = nonfinite === 'skip' ? given.map(() => null) : zerosLike(engine, given);
+    const tensors = nonfinite === 'skip' ? given.map(() => null) : rewrite(clearAll);
     return { tensors, norm };
   }
-  if (maxValue !== Infinity) return { tensors: clamp(engine, given, maxValue), norm };
+  if (maxValue !== Infinity) return { tensors: rewrite((copies) => clipGradValue(copies, maxValue)), norm };
   const isClipped = !(norm <= limit) && limit !== Infinity;
   return { tensors: isClipped ? scale(engine, given, { norm, limit, eps }) : given, norm };
+}
+
+/** @param {Float32Array[]} copies */
+function clearAll(copies) {
+  for (const copy of copies) copy.fill(0);
 }
 
 /**
@@ -137,23 +139,6 @@ function multipliesFast(engine, tensor) {
 
 /**
  * @param {Engine} engine
- * @param {readonly TfTensor[]} tensors
- * @param {number} maxValue
- */
-function clamp(engine, tensors, maxValue) {
-  return rewriteCopies(engine, tensors, (copies) => clipGradValue(copies, maxValue));
-}
-
-/**
- * @param {Engine} engine
- * @param {readonly TfTensor[]} tensors
- */
-function zerosLike(engine, tensors) {
-  return tensors.map(({ shape, size }) => engine.makeTensor(new Float32Array(size), shape, 'float32'));
-}
-
-/**
- * @param {Engine} engine
  * @param {readonly NamedTensor[]} tensors
  * @param {number} divisor
  * @returns {NamedTensor[]}
@@ -161,14 +146,6 @@ function zerosLike(engine, tensors) {
 function divide(engine, tensors, divisor) {
   const b = scalar(engine, divisor);
   return tensors.map(({ name, tensor }) => ({ name, tensor: engine.runKernel('RealDiv', { a: tensor, b }) }));
-}
-
-/**
- * @param {Engine} engine
- * @param {number} value
- */
-function scalar(engine, value) {
-  return engine.makeTensor(Float32Array.of(value), [], 'float32');
 }
 
 /**

@@ -39,6 +39,18 @@
  */
 
 /**
+ * @typedef {object} WebgpuParts
+ * @property {import('../../webgpu/types.js').GpuDevice} device
+ * @property {{ get(dataId: object): { resource: import('../../webgpu/types.js').GpuBuffer } }} tensorMap
+ * @property {(shape: number[], dtype: 'float32') => TensorInfo} makeTensorInfo
+ * @property {(dataId: object) => void} uploadToGPU
+ * @property {() => void} ensureCommandEncoderReady
+ * @property {() => void} endComputePassEncoder
+ * @property {() => void} submitQueue
+ * @typedef {Backend & WebgpuParts} WebgpuBackend
+ */
+
+/**
  * @returns {Engine}
  * @throws {Error} if TensorFlow.js was not imported
  */
@@ -62,6 +74,14 @@ export function backendOf(engine, { dataId }) {
   return engine.state.tensorInfo.get(dataId)?.backend;
 }
 
+/**
+ * @param {Engine} engine
+ * @param {number} value
+ */
+export function scalar(engine, value) {
+  return engine.makeTensor(Float32Array.of(value), [], 'float32');
+}
+
 // Back ends are told by what they have: they may be registered under any name.
 
 /**
@@ -77,7 +97,10 @@ export function isWebgl(backend) {
   return backend !== undefined && 'gpgpu' in backend && 'texData' in backend;
 }
 
-/** @param {Backend | undefined} backend */
+/**
+ * @param {Backend | undefined} backend
+ * @returns {backend is WebgpuBackend}
+ */
 export function isWebgpu(backend) {
   return backend !== undefined && 'device' in backend && 'tensorMap' in backend;
 }

@@ -25,14 +25,11 @@ const MOST_SUM = 2 ** 120;
  * @returns {number}
  */
 export function measure(engine, tensors, normType) {
-  const measuresThere = normType === 1 || normType === 2;
-  const there = measuresThere ? tensors.filter(({ tensor }) => isSummable(engine, tensor)) : [];
-  const sum = sumOnDevice(engine, there, normType);
-  if (sum === null) return gradNorm(parametersOf(engine, tensors), normType);
-  const here = tensors.filter((tensor) => !there.includes(tensor));
-  const norm = normType === 2 ? Math.sqrt(sum) : sum;
-  if (here.length === 0) return norm;
-  return gradNorm(Float64Array.of(norm, gradNorm(parametersOf(engine, here), normType)), normType);
+  const there = tensors.map(({ tensor }) => tensor).filter(({ size }) => size > 0);
+  const isSummed = there.length > 0 && there.every((tensor) => isSummable(engine, tensor));
+  const sum = isSummed && (normType === 1 || normType === 2) ? sumOnDevice(engine, there, normType) : 0;
+  if (sum > LEAST_SUM && sum < MOST_SUM) return sum ** (1 / normType);
+  return gradNorm(parametersOf(engine, tensors), normType);
 }
 
 /**
@@ -42,24 +39,21 @@ export function measure(engine, tensors, normType) {
  */
 function isSummable(engine, tensor) {
   const { backend } = engine;
-  const isThere = isWebgl(backend) && backendOf(engine, tensor) === backend && tensor.size > 0;
+  const isThere = isWebgl(backend) && backendOf(engine, tensor) === backend;
   return isThere && tensor.dtype === 'float32' && backend.floatPrecision() === 32;
 }
 
 /**
  * @param {Engine} engine
- * @param {readonly NamedTensor[]} tensors
+ * @param {readonly TfTensor[]} tensors
  * @param {number} normType  1 or 2
- * @returns {number | null}  of the powers; null if floats do not do
+ * @returns {number}  the sum of the powers, as floats give it
  */
 function sumOnDevice(engine, tensors, normType) {
-  if (tensors.length === 0) return null;
-  const flat = tensors.map(({ tensor }) => reshape(engine, tensor, [tensor.size]));
+  const flat = tensors.map((tensor) => reshape(engine, tensor, [tensor.size]));
   const small = flat.filter(({ size }) => size < LARGE);
-  const vectors = [
-    ...flat.filter(({ size }) => size >= LARGE),
-    ...(small.length > 0 ? [join(engine, small)] : []),
-  ];
+  const vectors = flat.filter(({ size }) => size >= LARGE);
+  if (small.length > 0) vectors.push(join(engine, small));
   const kernel = normType === 2 ? 'Square' : 'Abs';
   const sums = vectors.map((x) => {
     const sum = engine.runKernel(
@@ -70,8 +64,7 @@ function sumOnDevice(engine, tensors, normType) {
     return reshape(engine, sum, [1]);
   });
   const numbers = Array.from(engine.readSync(join(engine, sums).dataId));
-  const total = numbers.reduce((sum, number) => sum + number, 0);
-  return total > LEAST_SUM && total < MOST_SUM ? total : null;
+  return numbers.reduce((total, number) => total + number);
 }
 
 /**

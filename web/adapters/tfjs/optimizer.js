@@ -1,6 +1,6 @@
 // web/adapters/tfjs/optimizer.js: withClip, an optimizer whose applyGradients clips. Every way of training ends there: minimize,
 // applyGradients itself with a map or a list, and the fit of layers' models.
-import { describe } from '../../words/errors.js';
+import { check } from '../../words/checks.js';
 import { clip } from './clip.js';
 import { theEngine } from './engine.js';
 import { readOwnOptions } from './options.js';
@@ -12,7 +12,13 @@ import { collectTensors, replaceTensors } from './tensors.js';
  */
 
 /** On applyGradients as it is here, in every copy of this library: undoes withClip. */
-const REMOVE = Symbol.for('gradnorm.withClip.remove');
+const REMOVE = /* @__PURE__ */ Symbol.for('gradnorm.withClip.remove');
+
+/** @type {import('../../words/checks.js').Rule} */
+const OPTIMIZER = {
+  accepts: (value) => typeof value?.applyGradients === 'function' && typeof value.minimize === 'function',
+  expected: 'an optimizer of TensorFlow.js',
+};
 
 /**
  * Clips the gradients of every step of an optimizer before it applies them: with minimize, with applyGradients, and in
@@ -29,21 +35,45 @@ const REMOVE = Symbol.for('gradnorm.withClip.remove');
  * @throws {TypeError | RangeError} if an argument is wrong, or the optimizer clips already
  */
 export function withClip(optimizer, options) {
-  checkOptimizer(optimizer);
+  check('optimizer', optimizer, OPTIMIZER);
   const settings = readOwnOptions(options);
-  const own = Object.getOwnPropertyDescriptor(optimizer, 'applyGradients');
   const { applyGradients } = optimizer;
-  if (REMOVE in applyGradients) {
-    throw new TypeError('optimizer is one that clips already; expected withClip.remove(optimizer) before');
-  }
-  const step = new Steps(optimizer, applyGradients, settings);
-  const value = Object.assign((/** @type {unknown} */ gradients) => step.apply(gradients), {
-    [REMOVE]: () => {
-      delete (/** @type {Partial<TfOptimizer>} */ (optimizer).applyGradients);
-      if (own !== undefined) Object.defineProperty(optimizer, 'applyGradients', own);
-    },
+  const isFree = {
+    accepts: () => !(REMOVE in applyGradients),
+    expected: 'withClip.remove(optimizer) before',
+  };
+  check('optimizer', optimizer, isFree, 'one that clips already');
+  /** What went wrong with a norm that came later. @type {{ error: unknown } | null} */
+  let fault = null;
+  const tell = (/** @type {number} */ norm) => settings.onNorm?.(norm);
+
+  const value = (/** @type {unknown} */ gradients) => {
+    const last = fault;
+    fault = null;
+    if (last !== null) throw last.error;
+    const engine = theEngine();
+    const given = collectTensors(engine, gradients);
+    const { tensors, norm } = engine.tidy(() => clip(engine, given, settings));
+    try {
+      if (typeof norm === 'number') tell(norm);
+      else norm.then(tell).catch((error) => (fault ??= { error }));
+      const clipped = new Map(given.map(({ tensor }, i) => [tensor, tensors[i]]));
+      const isSkipped = tensors.length > 0 && tensors.every((tensor) => tensor === null);
+      if (!isSkipped) applyGradients.call(optimizer, replaceTensors(gradients, clipped));
+    } finally {
+      const users = new Set(given.map(({ tensor }) => tensor));
+      for (const tensor of tensors) if (tensor !== null && !users.has(tensor)) tensor.dispose();
+    }
+  };
+  const undo = () => {
+    delete (/** @type {Partial<TfOptimizer>} */ (optimizer).applyGradients);
+    if (optimizer.applyGradients !== applyGradients) optimizer.applyGradients = applyGradients;
+  };
+  Object.defineProperty(optimizer, 'applyGradients', {
+    value: Object.assign(value, { [REMOVE]: undo }),
+    configurable: true,
+    writable: true,
   });
-  Object.defineProperty(optimizer, 'applyGradients', { value, configurable: true, writable: true });
   return optimizer;
 }
 
@@ -55,53 +85,14 @@ export function withClip(optimizer, options) {
  * @throws {TypeError} if it is not one that withClip clips
  */
 withClip.remove = function remove(optimizer) {
-  checkOptimizer(optimizer);
+  check('optimizer', optimizer, OPTIMIZER);
   const { [REMOVE]: undo } = /** @type {{ [REMOVE]?: () => void }} */ (optimizer.applyGradients);
-  if (undo === undefined) {
-    throw new TypeError('optimizer is one that does not clip; expected one that was given to withClip');
-  }
-  undo();
+  check(
+    'optimizer',
+    undo,
+    { accepts: Boolean, expected: 'one that was given to withClip' },
+    'one that does not clip',
+  );
+  undo?.();
   return optimizer;
 };
-
-/** The steps of one optimizer. */
-class Steps {
-  #optimizer;
-  #apply;
-  #settings;
-
-  /**
-   * @param {TfOptimizer} optimizer
-   * @param {TfOptimizer['applyGradients']} apply  its own
-   * @param {ReturnType<typeof readOwnOptions>} settings
-   */
-  constructor(optimizer, apply, settings) {
-    this.#optimizer = optimizer;
-    this.#apply = apply;
-    this.#settings = settings;
-  }
-
-  /** @param {unknown} gradients */
-  apply(gradients) {
-    const engine = theEngine();
-    const given = collectTensors(engine, gradients);
-    const { tensors, norm } = engine.tidy(() => clip(engine, given, this.#settings));
-    try {
-      this.#settings.onNorm?.(norm);
-      if (tensors.length > 0 && tensors.every((tensor) => tensor === null)) return;
-      const clipped = new Map(given.map(({ tensor }, i) => [tensor, tensors[i]]));
-      this.#apply.call(this.#optimizer, replaceTensors(gradients, clipped));
-    } finally {
-      const users = new Set(given.map(({ tensor }) => tensor));
-      for (const tensor of tensors) if (tensor !== null && !users.has(tensor)) tensor.dispose();
-    }
-  }
-}
-
-/** @param {unknown} optimizer */
-function checkOptimizer(optimizer) {
-  const given = /** @type {Partial<TfOptimizer> | null | undefined} */ (optimizer);
-  if (typeof given?.applyGradients !== 'function' || typeof given.minimize !== 'function') {
-    throw new TypeError(`optimizer is ${describe(optimizer)}; expected an optimizer of TensorFlow.js`);
-  }
-}

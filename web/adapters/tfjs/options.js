@@ -1,19 +1,16 @@
 // web/adapters/tfjs/options.js: what clipping is asked to do, checked.
 import { PER, readClipOptions } from '../../door/clip-options.js';
-import { checkChoice, checkLossScale, checkNotNegative, checkOptions } from '../../words/checks.js';
-import { describe } from '../../words/errors.js';
+import { check, checkChoice, checkLossScale, checkNotNegative, checkOptions } from '../../words/checks.js';
 
-/** @typedef {import('../../door/clip-options.js').NonfinitePolicy} NonfinitePolicy */
+/** @typedef {import('../../door/clip-options.js').ClipOptions} ClipOptions */
+/** @typedef {import('../../door/clip-options.js').ClipPer} ClipPer */
 /** @typedef {import('../../clip.js').Monitor} Monitor */
 
 /**
- * @typedef {object} TfClipOptions
- * @property {number} [normType]  p: any number > 0, Infinity included; 2 if left out
- * @property {number} [eps]       added to the norm when it divides: 1e-6 if left out, 0 as in TensorFlow
- * @property {'all' | 'tensor'} [per]  what is clipped to maxNorm: the norm of all ('all', if left out), or each tensor's own
- *   ('tensor', as the clipnorm of Keras)
- * @property {NonfinitePolicy} [nonfinite]  'propagate' if left out
+ * @typedef {object} TfOnlyOptions
+ * @property {ClipPer} [per]  what is clipped to maxNorm: the norm of all ('all', if left out), or each tensor's own ('tensor')
  * @property {number} [lossScale]  what the loss was multiplied by: gradients are measured, and given, divided by it
+ * @typedef {ClipOptions & TfOnlyOptions} TfClipOptions
  */
 
 /**
@@ -21,76 +18,70 @@ import { describe } from '../../words/errors.js';
  * @property {number} [maxNorm]   a number >= 0 or Infinity; this, monitor or maxValue
  * @property {Monitor} [monitor]  a GradMonitor, that says at each step what to clip to
  * @property {number} [maxValue]  a number >= 0 or Infinity, that every element is clamped to
- * @property {(norm: number) => void} [onNorm]  gets the norm before clipping of each step
+ * @property {(norm: number) => void} [onNorm]  gets the norm before clipping of each step; where it is computed on a GPU, later
  * @typedef {TfClipOptions & OwnClipOptions} WithClipOptions
  */
 
 /**
- * @typedef {object} Settings
+ * @typedef {object} Limits
  * @property {number} maxNorm   Infinity where one of the others is there
  * @property {Monitor | null} monitor
  * @property {number} maxValue  Infinity likewise
- * @property {number} normType
- * @property {number} eps
- * @property {'all' | 'tensor'} per
- * @property {NonfinitePolicy} nonfinite
- * @property {number} lossScale
  * @property {boolean} isNormTold  whether somebody wants to know the norm
+ * @typedef {Required<TfClipOptions> & Limits} Settings
  */
 
 const NAMES = ['normType', 'eps', 'per', 'nonfinite', 'lossScale'];
 const LIMITS = ['maxNorm', 'monitor', 'maxValue'];
 
 /**
- * @param {unknown} options  of withClip
- * @returns {Settings & { onNorm: ((norm: number) => void) | null }}
+ * @param {any} options  of withClip
+ * @returns {Settings & { onNorm: ((norm: number) => void) | undefined }}
  */
 export function readOwnOptions(options) {
   checkOptions('withClip', options, [...LIMITS, ...NAMES, 'onNorm']);
-  const { maxNorm, monitor, maxValue, onNorm = null, ...rest } = /** @type {WithClipOptions} */ (options);
-  const given = LIMITS.filter((name) => /** @type {Record<string, unknown>} */ (options)[name] !== undefined);
-  if (given.length !== 1) {
-    const got = given.length === 0 ? 'none' : given.join(' and ');
-    throw new TypeError(`the options of withClip have ${got} of ${LIMITS.join(', ')}; expected one of them`);
-  }
-  if (onNorm !== null && typeof onNorm !== 'function') {
-    throw new TypeError(`onNorm is ${describe(onNorm)}; expected a function`);
-  }
-  if (monitor !== undefined && !isMonitor(monitor)) {
-    throw new TypeError(`monitor is ${describe(monitor)}; expected a GradMonitor`);
-  }
+  const { maxNorm, monitor, maxValue, onNorm, ...rest } = /** @type {WithClipOptions} */ (options);
+  const given = LIMITS.filter((name) => options[name] !== undefined);
+  const expected = `one of ${LIMITS.join(', ')}`;
+  const got = given.length > 1 ? given.join(' and ') : 'missing';
+  check('the limit of withClip', given, { accepts: () => given.length === 1, expected }, got);
+  if (monitor !== undefined) check('monitor', monitor, { accepts: isMonitor, expected: 'a GradMonitor' });
   if (maxValue !== undefined) checkNotNegative('maxValue', maxValue, 'or Infinity');
+  const isNormTold = onNorm !== undefined;
+  if (isNormTold) check('onNorm', onNorm, { accepts: isFunction, expected: 'a function' });
   const settings = readOptions('withClip', maxNorm ?? monitor ?? Infinity, rest);
-  return { ...settings, maxValue: maxValue ?? Infinity, isNormTold: onNorm !== null, onNorm };
+  return { ...settings, maxValue: maxValue ?? Infinity, isNormTold, onNorm };
 }
 
 /**
  * @param {string} caller
- * @param {unknown} limit    a number or a monitor
+ * @param {unknown} limit    a number or a monitor, who knows the norm of all alone
  * @param {unknown} options
  * @returns {Settings}
  */
 export function readOptions(caller, limit, options) {
   checkOptions(caller, options, NAMES);
-  const { per = PER[0], lossScale = 1, ...common } = /** @type {TfClipOptions} */ (options);
-  const monitor = isMonitor(limit) ? limit : null;
-  if (monitor === null) checkNotNegative('maxNorm', limit, 'or Infinity, or a GradMonitor');
+  const { per = 'all', lossScale = 1, ...rest } = /** @type {TfClipOptions} */ (options);
+  const isAll = per !== 'tensor';
+  const monitor = isAll && isMonitor(limit) ? limit : null;
+  if (monitor === null)
+    checkNotNegative('maxNorm', limit, isAll ? 'or Infinity, or a GradMonitor' : 'or Infinity');
+  const settings = readClipOptions(rest);
   checkChoice('per', per, PER);
-  const clipOptions = readClipOptions(common);
   checkLossScale(lossScale);
-  if (monitor !== null && per === 'tensor') {
-    throw new TypeError(
-      "per is 'tensor' beside a GradMonitor, who knows the norm of all; expected a number as maxNorm",
-    );
-  }
   const maxNorm = monitor === null ? /** @type {number} */ (limit) : Infinity;
-  return { maxNorm, monitor, maxValue: Infinity, per, lossScale, isNormTold: true, ...clipOptions };
+  return { ...settings, maxNorm, monitor, maxValue: Infinity, per, lossScale, isNormTold: true };
 }
 
 /**
- * @param {unknown} value
+ * @param {any} value
  * @returns {value is Monitor}
  */
 function isMonitor(value) {
-  return typeof (/** @type {any} */ (value)?.update) === 'function';
+  return isFunction(value?.update);
+}
+
+/** @param {unknown} value */
+function isFunction(value) {
+  return typeof value === 'function';
 }

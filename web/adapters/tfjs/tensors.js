@@ -1,6 +1,7 @@
 // web/adapters/tfjs/tensors.js: the door of this adapter. Reads gradients as TensorFlow.js hands them out into a list of
 // tensors, and throws on whatever else is there.
-import { describe, placeIn, tagOf } from '../../words/errors.js';
+import { check } from '../../words/checks.js';
+import { placeIn, tagOf } from '../../words/errors.js';
 import { backendOf } from './engine.js';
 
 /** @typedef {import('./engine.js').TfTensor} TfTensor */
@@ -19,6 +20,14 @@ import { backendOf } from './engine.js';
 
 const DTYPES = ['float32', 'int32', 'bool'];
 
+/** @type {import('../../words/checks.js').Rule} */
+const TENSOR = { accepts: isTensor, expected: 'a tensor of TensorFlow.js, or null' };
+/** @type {import('../../words/checks.js').Rule} */
+const CONTAINER = {
+  accepts: (value) => Array.isArray(value) || tagOf(value) === 'Object',
+  expected: 'tensors of TensorFlow.js by name or in a list',
+};
+
 /**
  * @param {import('./engine.js').Engine} engine
  * @param {unknown} gradients
@@ -26,21 +35,25 @@ const DTYPES = ['float32', 'int32', 'bool'];
  * @throws {TypeError} on anything that is no tensor of numbers, naming its place
  */
 export function collectTensors(engine, gradients) {
-  const read = (
-    /** @type {string} */ place,
-    /** @type {string | number} */ name,
-    /** @type {unknown} */ value,
-  ) => (value === null || value === undefined ? [] : [{ name, tensor: checkedTensor(engine, place, value) }]);
+  /** @type {(place: string, name: string | number, value: any) => NamedTensor[]} */
+  const read = (place, name, value) => {
+    if (value === null || value === undefined) return [];
+    check(place, value, TENSOR);
+    const { isDisposed, dtype } = value;
+    const isThere = !isDisposed && backendOf(engine, value) !== undefined;
+    const accepts = () => isThere && DTYPES.includes(dtype);
+    const expected = `one of ${DTYPES.join(', ')} that was not disposed`;
+    check(place, value, { accepts, expected }, `a tensor ${isThere ? `of ${dtype}` : 'that was disposed'}`);
+    return [{ name, tensor: value }];
+  };
   if (gradients === null || isTensor(gradients)) return read('gradients', 0, gradients);
-  if (Array.isArray(gradients)) {
-    return gradients.flatMap((item, i) => {
-      const place = placeIn('gradients', i);
-      return isNamed(item) ? read(`${place}.tensor`, item.name, item.tensor) : read(place, i, item);
-    });
-  }
-  if (tagOf(gradients) !== 'Object') throw notTensors(gradients);
-  const entries = Object.entries(/** @type {object} */ (gradients));
-  return entries.flatMap(([name, value]) => read(placeIn('gradients', name), name, value));
+  check('gradients', gradients, CONTAINER);
+  const isList = Array.isArray(gradients);
+  return Object.entries(/** @type {object} */ (gradients)).flatMap(([key, value]) => {
+    const name = isList ? Number(key) : key;
+    const place = placeIn('gradients', name);
+    return isNamed(value) ? read(`${place}.tensor`, value.name, value.tensor) : read(place, name, value);
+  });
 }
 
 /**
@@ -51,61 +64,29 @@ export function collectTensors(engine, gradients) {
  * @returns {T}
  */
 export function replaceTensors(gradients, replacements) {
-  /** @type {(value: any) => unknown} */
+  /** @type {(value: any) => any} */
   const replace = (value) => {
     if (isNamed(value)) return { ...value, tensor: replace(value.tensor) };
     return replacements.has(value) ? replacements.get(value) : value;
   };
-  if (Array.isArray(gradients)) return /** @type {T} */ (gradients.map(replace));
-  if (gradients === null || isTensor(gradients)) return /** @type {T} */ (replace(gradients));
+  if (gradients === null || isTensor(gradients)) return replace(gradients);
+  if (Array.isArray(gradients)) return /** @type {any} */ (gradients.map(replace));
   const entries = Object.entries(/** @type {object} */ (gradients));
-  return /** @type {T} */ (Object.fromEntries(entries.map(([name, value]) => [name, replace(value)])));
+  return /** @type {any} */ (Object.fromEntries(entries.map(([name, value]) => [name, replace(value)])));
 }
 
 /**
- * @param {unknown} value
+ * @param {any} value
  * @returns {value is TfTensor}
  */
 function isTensor(value) {
-  return has(value, 'dataId') && has(value, 'shape') && has(value, 'dtype');
+  return value?.dataId !== undefined && value.dtype !== undefined;
 }
 
 /**
- * @param {unknown} value
+ * @param {any} value
  * @returns {value is { name: string, tensor: unknown }}
  */
 function isNamed(value) {
-  return has(value, 'name') && has(value, 'tensor');
-}
-
-/**
- * @param {unknown} value
- * @param {string} name
- */
-function has(value, name) {
-  return typeof value === 'object' && value !== null && name in value;
-}
-
-/**
- * @param {import('./engine.js').Engine} engine
- * @param {string} place
- * @param {unknown} value
- */
-function checkedTensor(engine, place, value) {
-  const expected = 'expected a tensor of TensorFlow.js, or null';
-  if (!isTensor(value)) throw new TypeError(`${place} is ${describe(value)}; ${expected}`);
-  if (value.isDisposed || backendOf(engine, value) === undefined) {
-    throw new TypeError(`${place} is a tensor that was disposed; expected one that can be read`);
-  }
-  if (!DTYPES.includes(value.dtype)) {
-    throw new TypeError(`${place} is a tensor of ${value.dtype}; expected one of ${DTYPES.join(', ')}`);
-  }
-  return value;
-}
-
-/** @param {unknown} gradients */
-function notTensors(gradients) {
-  return new TypeError(
-    `gradients is ${describe(gradients)}; expected tensors of TensorFlow.js by name or in a list, with or without names`,
-  );
+  return tagOf(value) === 'Object' && 'tensor' in value;
 }

@@ -1,10 +1,10 @@
 // web/adapters/tfjs/verbs.js: gradNorm, clipGradNorm and gradReport for tensors of TensorFlow.js.
-import { gradNorm as normOf } from '../../norm.js';
 import { gradReport as reportOf } from '../../report.js';
 import { checkNormType, checkOptions } from '../../words/checks.js';
-import { parametersOf, readParameters } from './arrays.js';
+import { parametersOf } from './arrays.js';
+import { webgpuOf, withPlan } from './buffers.js';
 import { clip } from './clip.js';
-import { backendOf, isWebgpu, theEngine } from './engine.js';
+import { theEngine } from './engine.js';
 import { measure } from './measure.js';
 import { readOptions } from './options.js';
 import { collectTensors, replaceTensors } from './tensors.js';
@@ -27,9 +27,12 @@ export function gradNorm(gradients, normType = 2) {
   checkNormType(normType);
   const engine = theEngine();
   const tensors = collectTensors(engine, gradients);
-  if (isOnWebgpu(engine, tensors))
-    return readParameters(engine, tensors).then((read) => normOf(read, normType));
-  return engine.tidy(() => measure(engine, tensors, normType));
+  const backend = webgpuOf(engine, tensors);
+  if (backend === undefined) return engine.tidy(() => measure(engine, tensors, normType));
+  const measured = engine.tidy(() => ({
+    norm: withPlan(engine, backend, tensors, (plan) => plan.gradNorm(normType)),
+  }));
+  return measured.norm;
 }
 
 /**
@@ -38,8 +41,9 @@ export function gradNorm(gradients, normType = 2) {
  * @param {T} gradients
  * @param {number | import('../../clip.js').Monitor} maxNorm  a number >= 0 or Infinity, or a GradMonitor
  * @param {TfClipOptions} [options]
- * @returns {{ grads: T, norm: number }}  in the structure that was passed, and the norm before
- * @throws {TypeError | RangeError} on what is no tensor, naming its place, on webgpu, or if an option is wrong
+ * @returns {{ grads: T, norm: number | Promise<number> }}  in the structure that was passed, and the norm before: a number, or
+ *   on webgpu a promise
+ * @throws {TypeError | RangeError} on what is no tensor, naming its place, or if an option is wrong
  * @throws {GradientError} under 'throw', if the norm is NaN or Infinity
  */
 export function clipGradNorm(gradients, maxNorm, options = {}) {
@@ -68,18 +72,10 @@ export function gradReport(gradients, options = {}) {
   checkNormType(options.normType ?? 2);
   const engine = theEngine();
   const tensors = collectTensors(engine, gradients);
-  const report = (/** @type {import('../../report.js').Gradients} */ gradients) =>
-    reportOf(gradients, options);
-  if (isOnWebgpu(engine, tensors)) return readParameters(engine, tensors).then(report);
-  return report(parametersOf(engine, tensors));
-}
-
-/**
- * @param {import('./engine.js').Engine} engine
- * @param {readonly import('./tensors.js').NamedTensor[]} tensors
- */
-function isOnWebgpu(engine, tensors) {
-  return tensors.some(({ tensor }) => isWebgpu(backendOf(engine, tensor)));
+  const backend = webgpuOf(engine, tensors);
+  if (backend === undefined) return reportOf(parametersOf(engine, tensors), options);
+  return engine.tidy(() => ({ report: withPlan(engine, backend, tensors, (plan) => plan.report(options)) }))
+    .report;
 }
 
 /**
