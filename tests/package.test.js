@@ -17,7 +17,7 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { brotliCompressSync } from 'node:zlib';
 import { build } from 'esbuild';
-import { modules, readStamp } from '../tools/build.js';
+import { MODULES, readStamp } from '../tools/build.js';
 import { runNpm } from '../tools/steps.js';
 import { makeTemporaryFolder, ROOT, runNode } from './support.js';
 
@@ -34,8 +34,8 @@ const MAX_BROTLI_BYTES = [
 ];
 const MAX_WASM_BYTES = budget(24_000);
 
-/** The modules that have no types of their own: the entries, whose types are those of web/api.js. */
-const UNTYPED = /^(core\/source-url\.js|index\.js|slim\.js)$/;
+/** The modules of web/ without types of their own: programs, the contract, and the entries, whose types are those of web/api.js. */
+const UNTYPED = /^(cli\/|demo\/|examples\/|core\/source-url\.js|home\.js$|index\.js$|slim\.js$)/;
 
 /** The entries that are not the default one. */
 const OTHER_ENTRIES = ['slim', 'webgpu', 'jax', 'tfjs'];
@@ -43,15 +43,16 @@ const OTHER_ENTRIES = ['slim', 'webgpu', 'jax', 'tfjs'];
 /** Of the adapters; nobody has to install one. */
 const PEERS = ['@jax-js/jax', '@tensorflow/tfjs-core'];
 
-/** Everything in the tarball: the modules of web/, their WebAssembly, the declarations, one bundle, and the papers. */
+/** What a browser may load. */
+const BROWSER_MODULES = ['gradnorm.js', ...MODULES.filter((file) => !file.startsWith('cli/'))];
+
+/** Everything in the tarball: modules, their WebAssembly, the declarations of web/, and the papers. */
 const FILES = [
   ...['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'],
   ...OTHER_ENTRIES.map((entry) => `${entry}/package.json`),
-  ...['dist/gradnorm.js', 'dist/gradnorm.wasm', 'dist/wasm-hex.js'],
-  ...['dist/cli/gradnorm.js', 'dist/cli/shared.js', 'dist/cli/worker.js'],
-  ...modules().map((path) => `dist/${path}`),
-  ...modules()
-    .filter((path) => !UNTYPED.test(path))
+  ...['gradnorm.js', 'gradnorm.wasm', ...MODULES].map((file) => `dist/${file}`),
+  ...filesIn(join(ROOT, 'web'))
+    .filter((path) => path.endsWith('.js') && !UNTYPED.test(path))
     .map((path) => `dist/types/web/${path.replace('.js', '.d.ts')}`),
 ].sort();
 
@@ -156,7 +157,7 @@ describe('the tarball', () => {
   });
 
   test('holds modules with no trace of CommonJS or Node.js', () => {
-    for (const file of ['gradnorm.js', ...modules()]) {
+    for (const file of BROWSER_MODULES) {
       // Comments may name the types of a framework.
       const text = readFileSync(join(installed, 'dist', file), 'utf8').replace(/\/\*[^]*?\*\//g, '');
       assert.doesNotMatch(text, /\brequire\s*\(|\bmodule\.exports\b|\b(import|from)\s*\(?\s*['"](?!\.)/m);
@@ -218,7 +219,7 @@ describe('the tarball', () => {
 
   test('no line of code of one module stands in another: what gradnorm and gradnorm/webgpu share is there once', () => {
     const where = new Map();
-    for (const file of modules()) {
+    for (const file of MODULES) {
       const code = readFileSync(join(installed, 'dist', file), 'utf8').replace(
         /^(import|export {)[^;]*;|\/\*[^]*?\*\/|\/\/.*/gm,
         '',
@@ -228,17 +229,14 @@ describe('the tarball', () => {
     }
     assert.ok(where.size > 300, 'the lines are not seen');
     assert.deepEqual(
-      [...where].filter(
-        ([, files]) =>
-          files.length > 1 && !files.every((/** @type {string} */ file) => file.startsWith('webgpu/')),
-      ),
+      [...where].filter(([, files]) => files.length > 1),
       [],
     );
   });
 
   test('has the same module inlined and beside', async () => {
     const wasm = readFileSync(join(installed, 'dist', 'gradnorm.wasm'));
-    for (const file of ['gradnorm.js', 'wasm-hex.js'])
+    for (const file of ['gradnorm.js', 'wasm.js'])
       assert.ok(readFileSync(join(installed, 'dist', file), 'utf8').includes(wasm.toString('hex')));
   });
 });

@@ -15,7 +15,7 @@ const REPLACEMENTS = new Map([
   ['node:test', join(HOST, 'node-test.js')],
   ['node:assert/strict', join(HOST, 'node-assert.js')],
   ['gradnorm', join(ROOT, 'dist', 'index.js')],
-  ['gradnorm/tfjs', join(ROOT, 'dist', 'adapters', 'tfjs.js')],
+  ['gradnorm/tfjs', join(ROOT, 'dist', 'tfjs.js')],
 ]);
 
 /**

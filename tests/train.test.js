@@ -30,15 +30,27 @@ function runProgram(...args) {
   return { status, stdout, stderr };
 }
 
-/** Counts, when a program ends, the bytes of the staging area that it wrote: gradients that are copied come by there. */
+/** Counts the bytes of gradients that a program copies into the memory of the core that has a staging area. Partials are no gradients. */
 const COUNT_COPIED = `
   import process from 'node:process';
   import { isMainThread } from 'node:worker_threads';
-  import { getCore } from '${new URL('../dist/core/module.js', import.meta.url)}';
-  process.on('exit', () => {
-    const copied = getCore().staging.bytes.reduce((sum, byte) => sum + (byte === 0 ? 0 : 1), 0);
-    process.stderr.write((isMainThread ? 'main' : 'worker') + ' copied ' + copied + '\\n');
-  });`;
+  import { STAGING_BYTES, TABLES_BYTES } from '${new URL('../web/core/memory.js', import.meta.url)}';
+  let buffer = null;
+  WebAssembly.Memory = new Proxy(WebAssembly.Memory, {
+    construct(Memory, [size]) {
+      const memory = new Memory(size);
+      if (memory.buffer.byteLength === STAGING_BYTES + TABLES_BYTES) buffer = memory.buffer;
+      return memory;
+    },
+  });
+  let copied = 0;
+  const arrays = Object.getPrototypeOf(Uint8Array.prototype);
+  const { set } = arrays;
+  arrays.set = function (source, at) {
+    if (this.buffer === buffer && !(this instanceof BigUint64Array)) copied += source.byteLength;
+    return set.call(this, source, at);
+  };
+  process.on('exit', () => process.stderr.write((isMainThread ? 'main' : 'worker') + ' copied ' + copied + '\\n'));`;
 
 /**
  * @param {string} program
@@ -171,8 +183,8 @@ test('neither do the networks of the page, its patient included', () => {
 });
 
 test('the copies that are counted are those of gradients that lie elsewhere', () => {
-  const code = `import { gradNorm } from 'gradnorm'; gradNorm(Float32Array.of(Math.PI));`;
-  assert.deepEqual(copiedBy('--input-type=module', '--eval', code), ['main copied 4']);
+  const code = `import { gradNorm } from 'gradnorm'; gradNorm(new Float32Array(64));`;
+  assert.deepEqual(copiedBy('--input-type=module', '--eval', code), ['main copied 256']);
 });
 
 test('--help: every option with its default, exit code 0', () => {

@@ -21,7 +21,7 @@ const REPLACEMENTS = new Map([
   ['node:assert/strict', join(HOST, 'node-assert.js')],
   ['./adapter.js', join(HOST, 'adapter.js')],
   ['gradnorm', join(ROOT, 'dist', 'index.js')],
-  ['gradnorm/webgpu', join(ROOT, 'dist', 'webgpu', 'index.js')],
+  ['gradnorm/webgpu', join(ROOT, 'dist', 'webgpu.js')],
 ]);
 
 /**

@@ -1,16 +1,7 @@
-// tools/build.js: from sources to dist/. The WebAssembly module by CMake, the modules as they are, one bundle of them by Rollup,
-// the type declarations by tsc. Does nothing when the inputs are those of the last build.
+// tools/build.js: from sources to dist/. The WebAssembly module by CMake, the JavaScript by Rollup, the type declarations by tsc. Does nothing when the inputs are those of the last build.
 import { createHash } from 'node:crypto';
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { dirname, join, sep } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { checkModule } from './check-module.js';
 import { findProgram, npmTool, outputOf, ROOT, runQuietly, say, StepError } from './steps.js';
 
@@ -25,21 +16,23 @@ export const INPUTS = [
   'tsconfig.json',
   'web',
 ];
-const OUTPUTS = [
-  'cli/gradnorm.js',
-  'gradnorm.js',
-  'gradnorm.wasm',
-  'index.js',
-  'slim.js',
-  'webgpu/index.js',
-  'types/web/api.d.ts',
-];
-const STAMP = join(ROOT, 'build', 'stamp');
-/** What Node.js runs of the command: its main program, and that of its threads. */
-const COMMAND = {
-  input: ['gradnorm.js', 'worker.js'].map((name) => join(ROOT, 'web', 'cli', name)),
-  external: /^node:/,
+/** What the package's users and its command start from, by the names of their files in dist/. */
+const ENTRIES = {
+  index: 'index.js',
+  slim: 'slim.js',
+  webgpu: 'webgpu/index.js',
+  jax: 'adapters/jax.js',
+  tfjs: 'adapters/tfjs.js',
+  'cli/gradnorm': 'cli/gradnorm.js',
+  'cli/worker': 'cli/worker.js',
 };
+/** The JavaScript of dist/: the entries, and what they share. */
+export const MODULES = [
+  ...Object.keys(ENTRIES),
+  ...['core', 'accumulator', 'report', 'monitor', 'wasm', 'gpu', 'cli/shared'],
+].map((name) => `${name}.js`);
+const OUTPUTS = [...MODULES, 'gradnorm.js', 'gradnorm.wasm', 'types/web/api.d.ts'];
+const STAMP = join(ROOT, 'build', 'stamp');
 /** The module as JavaScript. */
 const HEX = join('build', 'wasm-hex.js');
 
@@ -70,9 +63,9 @@ export async function build() {
   if (compiler === null) throw new StepError('emcc --version says no version');
   buildWasm(compiler);
   say('gathering the JavaScript');
-  copyModules();
-  await bundle({ input: join(ROOT, 'dist', 'index.js') }, { file: join(ROOT, 'dist', 'gradnorm.js') });
-  await bundle(COMMAND, { dir: join(ROOT, 'dist', 'cli'), chunkFileNames: 'shared.js' });
+  await bundle(ENTRIES, { manualChunks: chunkOf, chunkFileNames: '[name].js', minifyInternalExports: false });
+  // The default entry in one file, for pages without a bundler.
+  await bundle({ gradnorm: ENTRIES.index });
   say('writing the type declarations');
   writeDeclarations();
   writeFileSync(STAMP, JSON.stringify({ inputs: digestInputs(), compiler }));
@@ -146,40 +139,42 @@ function emscriptenVersion() {
   }
 }
 
-/** What ships is what one reads in web/, but for the programs that only use it, the command and the contract that has no code. */
-function copyModules() {
-  for (const path of modules()) {
-    const to = join(ROOT, 'dist', path);
-    mkdirSync(dirname(to), { recursive: true });
-    const text = readFileSync(join(ROOT, 'web', path), 'utf8');
-    writeFileSync(to, text.replace("'../../build/wasm-hex.js'", "'../wasm-hex.js'"));
-  }
-  copyFileSync(join(ROOT, HEX), join(ROOT, 'dist', 'wasm-hex.js'));
-}
+/**
+ * Where the code goes that several entries share. A file for each module would be simpler, but Node.js takes longer to find
+ * thirty files than to do the first call; in one file bundlers would keep what they may drop only by the file, such as a class
+ * with a method whose name is a symbol.
+ */
+const CHUNKS = /** @type {const} */ ([
+  [/\/wasm-hex\.js$|\/source-inline\.js$/, 'wasm'],
+  [/\/web\/cli\/(?!gradnorm\.js|worker\.js)/, 'cli/shared'],
+  [/\/web\/webgpu\//, 'gpu'],
+  [/\/web\/(monitor\/|monitor\.js)/, 'monitor'],
+  [/\/web\/report\.js$/, 'report'],
+  [/\/web\/accumulator\.js$/, 'accumulator'],
+  [/\/web\/(core|door|words)\/(?!source-)|\/web\/(alloc|clip|norm)\.js$/, 'core'],
+]);
 
-/** @returns {string[]}  the modules of the package, below web/ */
-export function modules() {
-  return readdirSync(join(ROOT, 'web'), { recursive: true, encoding: 'utf8' })
-    .map((path) => path.split(sep).join('/'))
-    .filter((path) => path.endsWith('.js') && !/^(cli\/|demo\/|examples\/|home\.js$)/.test(path))
-    .sort();
+/** @param {string} path */
+function chunkOf(path) {
+  return CHUNKS.find(([pattern]) => pattern.test(path.replaceAll('\\', '/')))?.[1];
 }
 
 /**
- * The whole of the default entry in one file, for pages without a bundler; the command in few, as it takes Node.js as long to
- * find all its modules as to measure a quarter of a gigabyte.
- * @param {import('@rollup/wasm-node').RollupOptions} options
- * @param {import('@rollup/wasm-node').OutputOptions} output
+ * What ships is what one reads in web/, comments included, in few files.
+ * @param {Record<string, string>} entries  below web/
+ * @param {import('@rollup/wasm-node').OutputOptions} [output]
  */
-async function bundle(options, output) {
+async function bundle(entries, output) {
   const { rollup } = await import('@rollup/wasm-node');
+  const input = Object.entries(entries).map(([name, path]) => [name, join(ROOT, 'web', path)]);
   const bundle = await rollup({
-    ...options,
+    input: Object.fromEntries(input),
+    external: /^node:/,
     onwarn: (warning) => {
       throw new Error(warning.message);
     },
   });
-  await bundle.write({ ...output, format: 'es' });
+  await bundle.write({ ...output, dir: join(ROOT, 'dist'), format: 'es' });
   await bundle.close();
 }
 

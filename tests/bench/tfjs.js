@@ -1,6 +1,6 @@
 // tests/bench/tfjs.js: what clipping costs with `gradnorm/tfjs` and by hand, with the operations of TensorFlow.js, in Node.js on its back
 // ends wasm and cpu. A program: node tests/bench/tfjs.js [--check], after a build; with --check it fails where a promise is not kept.
-import { clipGradNorm } from '../../dist/adapters/tfjs.js';
+import { clipGradNorm } from 'gradnorm/tfjs';
 import { loadTf } from '../tfjs.js';
 
 /** @typedef {import('@tensorflow/tfjs-core').Tensor} Tensor */

@@ -72,11 +72,14 @@ export const DTYPE_NAMES = [
 /** The base-2 logarithm of the bytes of an element, by code. */
 export const BYTE_SHIFTS = [2, 3, 1, 1, 0, 0, 1, 1, 2, 2];
 
-const CODES = new Map(
-  ['Float64', 'Float16', 'Int8', 'Uint8', 'Uint8Clamped', 'Int16', 'Uint16', 'Int32', 'Uint32'].map(
-    (name) => [`${name}Array`, DTYPE_NAMES.indexOf(name.replace('Clamped', '').toLowerCase())],
-  ),
-);
+const CODES = /* @__PURE__ */ codesOfArrays();
+
+function codesOfArrays() {
+  const types = ['Float64', 'Float16', 'Int8', 'Uint8', 'Uint8Clamped', 'Int16', 'Uint16', 'Int32', 'Uint32'];
+  return new Map(
+    types.map((type) => [`${type}Array`, DTYPE_NAMES.indexOf(type.replace('Clamped', '').toLowerCase())]),
+  );
+}
 
 export const GRADIENT_TYPES_IN_WORDS =
   'a Float32Array, Float64Array, Float16Array or array of 8- to 32-bit integers, ' +

@@ -38,7 +38,7 @@ const MOST_BYTES = 2 ** 41;
 const SEGMENT_BYTES = 4 * SEGMENT_WORDS;
 
 /** What a memory can hold at most: one array, and its segment. */
-export const MAX_ARRAY_BYTES = MAX_MEMORY_BYTES - TABLES_BYTES - align(SEGMENT_BYTES);
+export const MAX_ARRAY_BYTES = MAX_MEMORY_BYTES - TABLES_BYTES - /* @__PURE__ */ align(SEGMENT_BYTES);
 
 /** Does not keep the memory when nothing else does. @type {WeakRef<Room> | null} */
 let lastRoom = null;
