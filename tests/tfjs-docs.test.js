@@ -1,7 +1,7 @@
-// tests/tfjs-docs.test.js: the programs in docs/tensorflow.md print what they say, and the README's recipe clips.
+// tests/tfjs-docs.test.js: the programs in docs/tensorflow.md print what they say.
 import assert from 'node:assert/strict';
 import { build } from 'esbuild';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { programsOf } from './docs.js';
@@ -28,19 +28,6 @@ for (const [i, { code, prints }] of programs.entries()) {
     assert.deepEqual(await run(code, `program-${i}.mjs`), prints);
   });
 }
-
-test("the README's lines for TensorFlow.js clip what minimize applies", async () => {
-  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
-  const recipe = /```js\n(import { withClip } from 'gradnorm\/tfjs';[^]*?)```/.exec(readme)?.[1] ?? '';
-  assert.match(recipe, /maxNorm: 1/);
-  const program = `
-    import * as tf from '@tensorflow/tfjs';
-    const weight = tf.variable(tf.tensor1d([0, 0]), true, 'weight');
-    const loss = () => tf.sum(tf.mul(weight, tf.tensor1d([3e20, 4e20])));
-    ${recipe.replace('adam(1e-3)', 'sgd(1)')}
-    console.log(Array.from(weight.dataSync(), (x) => x.toFixed(3)).join(' '));`;
-  assert.deepEqual((await run(program, 'readme.mjs')).at(-1), '-0.600 -0.800');
-});
 
 /**
  * @param {string} code
