@@ -18,7 +18,7 @@ Dtype dtype_of(const Segment& segment) { return static_cast<Dtype>(segment.dtype
 // The largest float that is not above a factor: floats are multiplied by a float four times as
 // fast, and a norm stays below its limit. Factors that are no normal float stay as they are.
 double round_down_to_float(double factor) {
-  if (!(factor >= 0x1p-126)) return factor;
+  if (!(factor >= 0x1p-126 && factor <= 0x1.fffffep127)) return factor;
   const auto nearest = static_cast<float>(factor);
   if (nearest <= factor) return nearest;
   return static_cast<float>(nearest * (1 - 0x1p-24));
@@ -55,8 +55,9 @@ void rewrite(std::uintptr_t memory, const Segment* segments, uint32_t count, con
     const Segment& segment = segments[i];
     const Dtype dtype = dtype_of(segment);
     double factor = factors[segment.group];
-    if (factor == 1 && limit == std::numeric_limits<double>::infinity()) continue;
-    if (dtype == Dtype::kFloat32) factor = round_down_to_float(factor);
+    const bool is_limited = limit < std::numeric_limits<double>::infinity();
+    if (factor == 1 && !is_limited) continue;
+    if (dtype == Dtype::kFloat32 && !is_limited) factor = round_down_to_float(factor);
     for (uint32_t end = segment.length; end > 0;) {
       const uint32_t start = (end - 1) / kPieceElements * kPieceElements;
       const std::uintptr_t address = memory + segment.address + size_t{start} * bytes_of(dtype);

@@ -33,9 +33,9 @@ void merge(const Partial* partials, const Health* healths, uint32_t count, Parti
            Health* health);
 
 // x = min(max(factor * x, -limit), limit) in place, with the factor of the segment's group:
-// computed in double, then rounded to the nearest value of the type, ties to even; for float32 the
-// factor is first rounded down to a float32, as long as it is a normal one. NaN stays NaN, and
-// integers stay as they are. A factor of 1 without a limit writes nothing.
+// computed in double, then rounded to the nearest value of the type, ties to even; for float32
+// and without a limit the factor is first rounded down to a float32, as long as it is a normal one.
+// NaN stays NaN, and integers stay as they are. A factor of 1 without a limit writes nothing.
 void rewrite(std::uintptr_t memory, const Segment* segments, uint32_t count, const double* factors,
              double limit);
 

@@ -1259,8 +1259,12 @@ describe('bad arguments', () => {
     const gradient = f32(3, 4);
     /** @type {[string, string, (options: any) => unknown][]} */
     const cases = [
-      ['clipGradNorm', 'normType, eps, nonfinite, per', (options) => clipGradNorm(gradient, 1, options)],
-      ['clipGradsWithNorm', 'eps', (options) => clipGradsWithNorm(gradient, 1, 5, options)],
+      [
+        'clipGradNorm',
+        'normType, eps, nonfinite, lossScale, per',
+        (options) => clipGradNorm(gradient, 1, options),
+      ],
+      ['clipGradsWithNorm', 'eps, lossScale', (options) => clipGradsWithNorm(gradient, 1, 5, options)],
     ];
     for (const [caller, names, verb] of cases) {
       const expected = `expected an object with any of ${names}`;

@@ -9,7 +9,7 @@ import { traitsOf } from './core/traits.js';
 import { GradientError } from './words/errors.js';
 import { findNonfinite } from './core/inspect.js';
 import { reduceEach, reduceNorm } from './core/reduce.js';
-import { clamp, fillWithZeros, scale, scaleEach, scaleTowardZero } from './core/rewrite.js';
+import { clamp, fillWithZeros, scale, scaleEach, scaleExactly, scaleTowardZero } from './core/rewrite.js';
 import { FLOAT_ROOM, needsRoundingTowardZero, roomOfDoubles } from './core/room.js';
 
 /**
@@ -41,7 +41,12 @@ import { FLOAT_ROOM, needsRoundingTowardZero, roomOfDoubles } from './core/room.
  * scaled once.
  *
  * maxNorm = 0 makes every element zero; maxNorm = Infinity never scales. A GradMonitor in the place of maxNorm is
- * told the norm and says what to clip to, Infinity included; in a dry run nothing is ever written.
+ * told the norm and says what to clip to, Infinity included; in a dry run nothing is ever clipped.
+ *
+ * Gradients of a loss that was multiplied by `lossScale`, so that those in half precision do not vanish, are measured and
+ * clipped as if they had been divided by it before, and they are divided in the same pass: g = g / lossScale where nothing
+ * is clipped, exactly if lossScale is a power of two. A norm that is not finite under 'skip' writes nothing, so that the scale can be lowered and the
+ * step left out. Source: P. Micikevicius et al., "Mixed Precision Training", ICLR 2018, arXiv:1710.03740.
  *
  * Source: R. Pascanu, T. Mikolov, Y. Bengio, "On the difficulty of training recurrent neural networks", ICML
  * 2013, arXiv:1211.5063; eps and the return value are those of torch.nn.utils.clip_grad_norm_.
@@ -55,14 +60,14 @@ import { FLOAT_ROOM, needsRoundingTowardZero, roomOfDoubles } from './core/room.
  * @param {Gradients} gradients  floating-point gradients in any form that gradNorm accepts
  * @param {number | Monitor} maxNorm  a number >= 0 or Infinity, or a monitor that has one for every step, of the norm of all
  * @param {ClipOptions & { per?: ClipPer }} [options]
- * @returns {number}  the norm before
+ * @returns {number}  the norm before, of the gradients divided by lossScale
  * @throws {TypeError} if an argument is of the wrong type, a gradient cannot be written, or two share only a part
  *   of their memory; the message names the place, what was found there and what is expected
- * @throws {RangeError} if maxNorm, eps or normType is out of range
+ * @throws {RangeError} if maxNorm, eps, normType or lossScale is out of range
  * @throws {GradientError} under 'throw', if the norm is NaN or Infinity
  */
 export function clipGradNorm(gradients, maxNorm, options = {}) {
-  checkOptions('clipGradNorm', options, ['normType', 'eps', 'nonfinite', 'per']);
+  checkOptions('clipGradNorm', options, ['normType', 'eps', 'nonfinite', 'lossScale', 'per']);
   const { per = 'all' } = options;
   const isEach = per === 'tensor';
   const monitor =
@@ -72,20 +77,21 @@ export function clipGradNorm(gradients, maxNorm, options = {}) {
   if (monitor === null) {
     checkNotNegative('maxNorm', maxNorm, isEach ? 'or Infinity' : 'or Infinity, or a GradMonitor');
   }
-  const { normType, eps, nonfinite } = readClipOptions(options);
+  const settings = readClipOptions(options);
+  const { normType, nonfinite, lossScale } = settings;
   checkChoice('per', per, PER);
 
   const tensors = collect(gradients);
   const writable = distinctWritable(tensors);
-  if (isEach)
-    return clipEach(tensors, writable, /** @type {number} */ (maxNorm), { normType, eps, nonfinite });
-  const norm = reduceNorm(tensors, normType);
+  if (isEach) return clipEach(tensors, writable, /** @type {number} */ (maxNorm), settings);
+  const norm = reduceNorm(tensors, normType) / lossScale;
   const limit = monitor === null ? /** @type {number} */ (maxNorm) : thresholdOf(monitor, norm);
   const isFinite = Number.isFinite(norm);
-  if (!isFinite && nonfinite === 'throw') throw nonfiniteError(tensors, norm, normType);
-  if (monitor?.dryRun) return norm;
-  if (isFinite || nonfinite === 'propagate') scaleToNorm(tensors, writable, norm, limit, { eps, normType });
-  else if (nonfinite === 'zero') fillWithZeros(writable);
+  if (!isFinite && nonfinite === 'throw') throw nonfiniteError(tensors, norm, settings);
+  const isDry = monitor?.dryRun === true;
+  if (isFinite || nonfinite === 'propagate')
+    scaleToNorm(tensors, writable, norm, isDry ? Infinity : limit, settings);
+  else if (nonfinite === 'zero' && !isDry) fillWithZeros(writable);
   return norm;
 }
 
@@ -94,23 +100,24 @@ export function clipGradNorm(gradients, maxNorm, options = {}) {
  * second half of clipGradNorm, for those who look at the norm in between or have it from elsewhere. The factor leaves
  * the room for rounding that p = 2 needs: where gradNorm measured totalNorm, for p >= 1 and for Float64Arrays alone 2p
  * whole, the bits are those of clipGradNorm, and the norm is at most maxNorm afterwards. Nothing is written if totalNorm
- * <= maxNorm. A totalNorm that is not finite multiplies as under 'propagate'.
+ * <= maxNorm. A totalNorm that is not finite multiplies as under 'propagate'. With lossScale it is the norm of the
+ * gradients divided by that, and g = g / lossScale * clipCoefficient(totalNorm, maxNorm, eps).
  *
  * @param {Gradients} gradients  as for clipGradNorm
  * @param {number} maxNorm       a number >= 0 or Infinity
  * @param {number} totalNorm     a number >= 0, Infinity or NaN
- * @param {Pick<ClipOptions, 'eps'>} [options]
+ * @param {Pick<ClipOptions, 'eps' | 'lossScale'>} [options]
  * @returns {void}
  * @throws {TypeError} as clipGradNorm
- * @throws {RangeError} if maxNorm, totalNorm or eps is out of range
+ * @throws {RangeError} if maxNorm, totalNorm, eps or lossScale is out of range
  */
 export function clipGradsWithNorm(gradients, maxNorm, totalNorm, options = {}) {
-  checkOptions('clipGradsWithNorm', options, ['eps']);
+  checkOptions('clipGradsWithNorm', options, ['eps', 'lossScale']);
   checkNotNegative('maxNorm', maxNorm, 'or Infinity');
   checkNotNegative('totalNorm', totalNorm, 'or NaN');
-  const { eps } = readClipOptions(options);
+  const settings = readClipOptions(options);
   const tensors = collect(gradients);
-  scaleToNorm(tensors, distinctWritable(tensors), totalNorm, maxNorm, { eps, normType: 2 });
+  scaleToNorm(tensors, distinctWritable(tensors), totalNorm, maxNorm, settings);
 }
 
 /**
@@ -134,17 +141,21 @@ export function clipCoefficient(norm, maxNorm, eps = DEFAULT_EPS) {
 /**
  * Clamps every element to [-clipValue, clipValue] in place, the limit rounded to the nearest value of the
  * element's type (Infinity, where clipValue is beyond it). NaN stays NaN; an infinity becomes the limit with its
- * sign. clipValue = 0 makes every element zero but NaN, Infinity writes nothing.
+ * sign. clipValue = 0 makes every element zero but NaN, Infinity writes nothing. With lossScale every element is
+ * divided by it before, in the same pass.
  *
  * @param {Gradients} gradients  as for clipGradNorm
  * @param {number} clipValue     a number >= 0 or Infinity
+ * @param {Pick<ClipOptions, 'lossScale'>} [options]
  * @returns {void}
  * @throws {TypeError} as clipGradNorm
- * @throws {RangeError} if clipValue is negative or NaN
+ * @throws {RangeError} if clipValue is negative or NaN, or lossScale is out of range
  */
-export function clipGradValue(gradients, clipValue) {
+export function clipGradValue(gradients, clipValue, options = {}) {
+  checkOptions('clipGradValue', options, ['lossScale']);
   checkNotNegative('clipValue', clipValue, 'or Infinity');
-  clamp(distinctWritable(collect(gradients)), clipValue);
+  const { lossScale } = readClipOptions(options);
+  clamp(distinctWritable(collect(gradients)), 1 / lossScale, clipValue);
 }
 
 /**
@@ -174,25 +185,27 @@ function thresholdOf(monitor, norm) {
  * @param {Required<ClipOptions>} options
  * @returns {number}  the norm of all
  */
-function clipEach(tensors, writable, maxNorm, { normType, eps, nonfinite }) {
+function clipEach(tensors, writable, maxNorm, options) {
+  const { normType, nonfinite, lossScale } = options;
   const { norm, norms } = reduceEach(writable, normType);
-  const sick = norms.findIndex((own) => !Number.isFinite(own));
+  const sick = norms.findIndex((own) => !Number.isFinite(own / lossScale));
   if (sick >= 0 && nonfinite === 'throw')
-    throw nonfiniteError([writable[sick]], norms[sick], normType, placeOf(writable[sick]));
+    throw nonfiniteError([writable[sick]], norms[sick] / lossScale, options, placeOf(writable[sick]));
   const total = writable === tensors ? norm : reduceNorm(tensors, normType);
-  const factors = norms.map((own, k) => {
+  const factors = norms.map((scaled, k) => {
+    const own = scaled / lossScale;
     const tensor = writable[k];
     if (!Number.isFinite(own) && nonfinite !== 'propagate') {
       if (nonfinite === 'zero') fillWithZeros([tensor]);
       return 1;
     }
-    const { factor, isTowardZero } = scalingOf(traitsOf([tensor]), own, maxNorm, { eps, normType });
-    if (!isTowardZero) return factor;
-    scaleTowardZero([tensor], factor);
+    const { factor, write } = scalingOf(traitsOf([tensor]), own, maxNorm, options);
+    if (write === scale) return factor;
+    write([tensor], factor);
     return 1;
   });
   scaleEach(writable, factors);
-  return total;
+  return total / lossScale;
 }
 
 /**
@@ -200,13 +213,12 @@ function clipEach(tensors, writable, maxNorm, { normType, eps, nonfinite }) {
  * @param {readonly Tensor[]} writable  the distinct ones of these
  * @param {number} norm
  * @param {number} limit
- * @param {{ eps: number, normType: number }} options
+ * @param {Required<ClipOptions>} options
  */
 function scaleToNorm(tensors, writable, norm, limit, options) {
   const traits = allocationOf(tensors)?.traits ?? traitsOf(tensors);
-  const { factor, isTowardZero } = scalingOf(traits, norm, limit, options);
-  if (isTowardZero) scaleTowardZero(writable, factor);
-  else scale(writable, factor);
+  const { factor, write } = scalingOf(traits, norm, limit, options);
+  write(writable, factor);
 }
 
 /**
@@ -220,30 +232,32 @@ function scaleToNorm(tensors, writable, norm, limit, options) {
  * @param {import('./core/traits.js').Traits} traits
  * @param {number} norm
  * @param {number} limit
- * @param {{ eps: number, normType: number }} options
- * @returns {{ factor: number, isTowardZero: boolean }}
+ * @param {Required<ClipOptions>} options
+ * @returns {{ factor: number, write: typeof scale }}
  */
-function scalingOf({ widest, areDoubles, elements }, norm, limit, { eps, normType }) {
-  const factor = coefficient(norm, limit, eps);
-  if (!(factor > 0 && factor < 1) || widest > FLOAT64) return { factor, isTowardZero: false };
+function scalingOf({ widest, areDoubles, elements }, norm, limit, { eps, normType, lossScale }) {
+  const clipping = coefficient(norm, limit, eps);
+  const factor = clipping / lossScale;
+  if (clipping === 1) return { factor, write: scaleExactly };
+  if (!(clipping > 0) || widest > FLOAT64) return { factor, write: scale };
   const room = areDoubles ? roomOfDoubles(normType) : FLOAT_ROOM;
   const smallest = areDoubles ? 2 ** -1074 : 2 ** -149;
   return {
-    factor: Math.max(0, Math.min(factor, (limit / norm) * (1 - room) - 2 ** -1074)),
-    isTowardZero: needsRoundingTowardZero(elements, smallest, limit, normType, room),
+    factor: Math.max(0, Math.min(factor, ((limit / norm) * (1 - room)) / lossScale - 2 ** -1074)),
+    write: needsRoundingTowardZero(elements, smallest, limit, normType, room) ? scaleTowardZero : scale,
   };
 }
 
 /**
  * @param {readonly Tensor[]} tensors
  * @param {number} norm
- * @param {number} normType
+ * @param {Required<ClipOptions>} options
  * @param {string} [whose]
  */
-function nonfiniteError(tensors, norm, normType, whose = 'the gradients') {
+function nonfiniteError(tensors, norm, { normType, lossScale }, whose = 'the gradients') {
   const found = findNonfinite(tensors);
   if (found === null) {
-    const isStable = reduceNorm(tensors, normType) === norm;
+    const isStable = reduceNorm(tensors, normType) / lossScale === norm;
     const why = isStable
       ? 'beyond the largest double'
       : 'and another now: something writes to them meanwhile';

@@ -7,7 +7,7 @@ import { alignColumns, formatCount, formatNumber, formatShare, withWords } from 
 
 /**
  * @typedef {import('./door/collect.js').Gradients} Gradients
- * @typedef {import('./core/inspect.js').Summary} Health
+ * @typedef {import('./core/inspect.js').Health} Health
  */
 
 /**
@@ -17,7 +17,7 @@ import { alignColumns, formatCount, formatNumber, formatShare, withWords } from 
 
 /**
  * What is known of a tensor before its share is; value is that of the first element that is not finite, if there is one.
- * @typedef {{ name: string, dtype: string, value?: number, summary: Health }} Row
+ * @typedef {{ name: string, dtype: string, value?: number, health: Health }} Row
  */
 
 /**
@@ -156,7 +156,7 @@ export function gradReport(gradients, options = {}) {
     if (index >= 0) nonfinite.push({ tensor: nameOf(i), index, value: valueAt(tensor, index) });
   });
   return new GradReport(normType, total, nonfinite, () =>
-    dtypes.map((dtype, i) => ({ name: nameOf(i), dtype: DTYPE_NAMES[dtype], summary: readRow(rows, i) })),
+    dtypes.map((dtype, i) => ({ name: nameOf(i), dtype: DTYPE_NAMES[dtype], health: readRow(rows, i) })),
   );
 }
 
@@ -168,7 +168,7 @@ export function gradReport(gradients, options = {}) {
  * @returns {GradReport}
  */
 export function reportOfRows(normType, total, rows) {
-  const nonfinite = rows.flatMap(({ name, value, summary: { firstNonfinite: index } }) =>
+  const nonfinite = rows.flatMap(({ name, value, health: { firstNonfinite: index } }) =>
     index < 0 ? [] : [{ tensor: name, index, value: /** @type {number} */ (value) }],
   );
   return new GradReport(normType, total, nonfinite, () => rows);
@@ -181,7 +181,7 @@ export function reportOfRows(normType, total, rows) {
  */
 function tensorReports(normType, total, rows) {
   const shareOf = sharesOf(normType, total, rows);
-  return rows.map((row) => reportOf(row, shareOf(row.summary)));
+  return rows.map((row) => reportOf(row, shareOf(row.health)));
 }
 
 /**
@@ -199,7 +199,7 @@ function sharesOf(normType, total, rows) {
     return ({ mantissa, exponent }) =>
       mantissa && (mantissa / total.mantissa) * 2 ** (exponent - total.exponent);
   }
-  const sharing = rows.filter(({ summary }) => summary.max === total.max).length;
+  const sharing = rows.filter(({ health }) => health.max === total.max).length;
   return ({ max }) => (max > 0 && max === total.max ? 1 / sharing : 0);
 }
 
@@ -208,8 +208,8 @@ function sharesOf(normType, total, rows) {
  * @param {number} share
  * @returns {TensorReport}
  */
-function reportOf({ name, dtype, summary }, share) {
-  const { elements, norm, max, meanAbs, zeros, nan, inf } = summary;
+function reportOf({ name, dtype, health }, share) {
+  const { elements, norm, max, meanAbs, zeros, nan, inf } = health;
   return { name, dtype, elements, norm, share, max, meanAbs, zeros, nan, inf };
 }
 

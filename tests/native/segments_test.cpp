@@ -140,17 +140,18 @@ TEST(Segments, MergeGroupsToTheirTotal) {
   EXPECT_EQ((total_health).elements(), (all).elements());
 }
 
-// Of a float32 the factor is rounded down to one, of the others it is taken as it is.
+// Of a float32 without a limit the factor is rounded down to one; else it is taken as it is.
 TEST(Segments, AreRewrittenWithTheFactorOfTheirGroupAndNothingBesideThemIs) {
   Random random(504);
-  const std::vector<double> factors = {0.5, 1.0 / 3, 1, 0, 1e-300};
+  const std::vector<double> factors = {0.5, 1.0 / 3, 1, 0, 1e-300, 0x1.8p+140};
   for (const double limit : {kInfinity, 0.25}) {
     Memory memory(random, random_lengths(random), static_cast<uint32_t>(factors.size()));
     auto expected = memory.bytes;
     for (const Segment& segment : memory.segments) {
       const auto dtype = static_cast<Dtype>(segment.dtype);
       double factor = factors[segment.group];
-      if (dtype == Dtype::kFloat32 && factor == 1.0 / 3) factor = 0x1.555554p-2;
+      if (dtype == Dtype::kFloat32 && limit == kInfinity && factor == 1.0 / 3)
+        factor = 0x1.555554p-2;
       if (factor == 1 && limit == kInfinity) continue;
       auto bytes = memory.alone(segment);
       rewrite(dtype, bytes.data(), segment.length, factor, limit);

@@ -9,7 +9,7 @@ import { makeResidentCore } from '../core/module.js';
 import { setSegment } from '../core/pack.js';
 import { offerInlineModule } from '../core/source-inline.js';
 
-/** @typedef {import('../core/inspect.js').Summary} Summary */
+/** @typedef {import('../core/inspect.js').Health} Health */
 
 /** What an inspection knows of a tensor, for another one: partial, health, and a value. */
 export const TENSOR_WORDS = PARTIAL_WORDS + HEALTH_WORDS + 1;
@@ -78,7 +78,7 @@ export class Inspection {
     target.set(new BigUint64Array(Float64Array.of(this.first?.value ?? 0).buffer), TENSOR_WORDS - 1);
   }
 
-  /** Of the tensor so far. @returns {Summary} */
+  /** Of the tensor so far. @returns {Health} */
   row() {
     const row = this.rowOf(this.core.partialsAt, this.core.healthsAt);
     return this.first === null ? row : { ...row, firstNonfinite: this.first.index };
@@ -91,7 +91,7 @@ export class Inspection {
     this.clear();
   }
 
-  /** Of all tensors. @returns {Summary} */
+  /** Of all tensors. @returns {Health} */
   total() {
     return this.rowOf(this.core.totalAt, this.core.totalHealthAt);
   }

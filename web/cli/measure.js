@@ -55,13 +55,13 @@ function divisionFor(tensors) {
  * @returns {Row}
  */
 function rowOf({ name, type, indexOf }, inspection) {
-  const summary = inspection.row();
+  const health = inspection.row();
   const { first } = inspection;
-  if (first === null) return { name, dtype: type.name, value: 0, summary };
+  if (first === null) return { name, dtype: type.name, value: 0, health };
   return {
     name,
     dtype: type.name,
     value: first.value,
-    summary: { ...summary, firstNonfinite: indexOf(first.index) },
+    health: { ...health, firstNonfinite: indexOf(first.index) },
   };
 }

@@ -13,7 +13,7 @@ import { uint16ViewOf } from '../words/typed-array.js';
 
 /**
  * What the core knows about a tensor, or about all: `Row` in src/segments.hpp.
- * @typedef {object} Summary
+ * @typedef {object} Health
  * @property {number} norm
  * @property {number} mantissa      of the sum of the p-th powers,
  * @property {number} exponent      mantissa * 2^exponent, which may be beyond the doubles
@@ -29,7 +29,7 @@ import { uint16ViewOf } from '../words/typed-array.js';
 /**
  * @param {readonly Tensor[]} tensors
  * @param {number} normType
- * @returns {{ total: Summary, rows: Float64Array }}  a row for each tensor, for readRow
+ * @returns {{ total: Health, rows: Float64Array }}  a row for each tensor, for readRow
  */
 export function inspect(tensors, normType) {
   const rows = new Float64Array(ROW_NUMBERS * tensors.length);
@@ -112,7 +112,7 @@ export function firstNonfiniteOf(rows, index) {
 /**
  * @param {Float64Array} numbers
  * @param {number} index
- * @returns {Summary}
+ * @returns {Health}
  */
 export function readRow(numbers, index) {
   const at = ROW_NUMBERS * index;

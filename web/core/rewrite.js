@@ -16,6 +16,7 @@ import { fillWith } from '../words/typed-array.js';
 const LOOP_ELEMENTS = 256;
 
 const SMALLEST_NORMAL_FLOAT = 2 ** -126;
+const LARGEST_FLOAT = (2 - 2 ** -23) * 2 ** 127;
 
 /**
  * g = g * factor for every element: computed in double, then rounded to the nearest value of the tensor's type,
@@ -47,12 +48,24 @@ export function scaleTowardZero(tensors, factor) {
 }
 
 /**
- * g = min(max(g, -limit), limit) for every element, with the limit rounded as the elements are. NaN stays NaN.
+ * As scale, but the factor is taken as it is.
+ * @param {readonly Tensor[]} tensors  of finite elements, that stay finite
+ * @param {number} factor
+ */
+export function scaleExactly(tensors, factor) {
+  // The core rounds no factor where there is a limit.
+  if (Math.fround(factor) === factor) scale(tensors, factor);
+  else rewrite(tensors, factor, Number.MAX_VALUE);
+}
+
+/**
+ * g = min(max(g * factor, -limit), limit) for every element, with the limit rounded as the elements are. NaN stays NaN.
  * @param {readonly Tensor[]} tensors
+ * @param {number} factor
  * @param {number} limit
  */
-export function clamp(tensors, limit) {
-  if (limit !== Infinity) rewrite(tensors, 1, limit);
+export function clamp(tensors, factor, limit) {
+  if (factor !== 1 || limit !== Infinity) rewrite(tensors, factor, limit);
 }
 
 /**
@@ -124,13 +137,13 @@ function rewriteByCopying(core, tensors, factors, limit) {
 /**
  * The largest float32 that is not above a factor, as round_down_to_float of src/segments.cpp does it; tests/clip.test.js compares
  * their bits. Factors that are no normal float32 stay as they are.
- * @param {number} factor  in [0, 1], or NaN
+ * @param {number} factor  >= 0, or NaN
  * @returns {number}
  */
 function roundDownToFloat(factor) {
   const nearest = Math.fround(factor);
   const rounded = nearest <= factor ? nearest : Math.fround(nearest * (1 - 2 ** -24));
-  return factor >= SMALLEST_NORMAL_FLOAT ? rounded : factor;
+  return factor >= SMALLEST_NORMAL_FLOAT && factor <= LARGEST_FLOAT ? rounded : factor;
 }
 
 /**
@@ -143,7 +156,7 @@ function rewriteByLoop({ array, dtype, length }, factor, limit) {
     const own = dtype === FLOAT32 ? roundDownToFloat(factor) : factor;
     for (let i = 0; i < length; ++i) array[i] *= own;
   } else {
-    for (let i = 0; i < length; ++i) array[i] = Math.max(Math.min(array[i], limit), -limit);
+    for (let i = 0; i < length; ++i) array[i] = Math.max(Math.min(array[i] * factor, limit), -limit);
   }
 }
 

@@ -1,6 +1,6 @@
 // web/door/clip-options.js: the options of clipping, on the CPU and on the GPU: what they are if left out, and what they may
 // be. Pure.
-import { checkChoice, checkNormType, checkNotNegative } from '../words/checks.js';
+import { checkChoice, checkLossScale, checkNormType, checkNotNegative } from '../words/checks.js';
 
 /**
  * What to do when the norm is NaN or Infinity:
@@ -19,6 +19,8 @@ import { checkChoice, checkNormType, checkNotNegative } from '../words/checks.js
  * @property {number} [eps]       added to the norm when it divides: 1e-6 if left out, as in PyTorch; 0 as in optax
  *   and TensorFlow
  * @property {NonfinitePolicy} [nonfinite]  'propagate' if left out
+ * @property {number} [lossScale]  what the loss was multiplied by: gradients are measured, and written, divided by it, clipped or
+ *   not; a finite number > 0, 1 if left out
  */
 
 /** @typedef {'all' | 'tensor'} ClipPer  what maxNorm is the limit of: the norm of all tensors together, or of each alone */
@@ -34,9 +36,10 @@ export const DEFAULT_EPS = 1e-6;
  * @returns {Required<ClipOptions>}
  * @throws {TypeError | RangeError} if one of them is out of its range
  */
-export function readClipOptions({ normType = 2, eps = DEFAULT_EPS, nonfinite = POLICIES[0] }) {
+export function readClipOptions({ normType = 2, eps = DEFAULT_EPS, nonfinite = POLICIES[0], lossScale = 1 }) {
   checkNormType(normType);
   checkNotNegative('eps', eps, 'and finite');
   checkChoice('nonfinite', nonfinite, POLICIES);
-  return { normType, eps, nonfinite };
+  checkLossScale(lossScale);
+  return { normType, eps, nonfinite, lossScale };
 }

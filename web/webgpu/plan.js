@@ -264,7 +264,7 @@ export class GpuPlan {
         name,
         dtype: DTYPE_NAMES[dtype],
         value: rows[i].value,
-        summary: rows[i],
+        health: rows[i],
       })),
     );
   }

@@ -6,7 +6,7 @@ import { JOB_WORDS } from './constants.js';
 import { floatOf, partialOfJob, sumOfPartial } from './totals.js';
 
 /**
- * @typedef {import('../core/inspect.js').Summary} Summary
+ * @typedef {import('../core/inspect.js').Health} Health
  * @typedef {import('./jobs.js').Job} Job
  */
 
@@ -19,7 +19,7 @@ const VALUES = [0, NaN, Infinity, -Infinity];
  * @param {readonly Job[]} jobs  of those that are not empty, in their order
  * @param {{ total: BigUint64Array, norms: Uint32Array, health: Uint32Array }} findings  the partial of all, and of each job
  *   its partial and what web/webgpu/shaders/health.js wrote
- * @returns {{ total: Summary, rows: (Summary & { value: number })[] }}  with the first value that is not finite
+ * @returns {{ total: Health, rows: (Health & { value: number })[] }}  with the first value that is not finite
  */
 export function summariesOf(normType, tensors, jobs, { total, norms, health }) {
   let end = 0;
@@ -81,9 +81,9 @@ function exponentAbove(bits) {
   return field === 0 ? -117 - Math.clz32(bits) : field - 126;
 }
 
-/** @param {readonly Summary[]} rows */
+/** @param {readonly Health[]} rows */
 function healthOfAll(rows) {
-  const finite = (/** @type {Summary} */ { elements, nan, inf }) => elements - nan - inf;
+  const finite = (/** @type {Health} */ { elements, nan, inf }) => elements - nan - inf;
   const count = sumOver(rows, finite);
   return {
     max: rows.reduce((max, row) => Math.max(max, row.max), 0),
@@ -95,5 +95,5 @@ function healthOfAll(rows) {
   };
 }
 
-/** @type {(rows: readonly Summary[], value: (row: Summary) => number) => number} */
+/** @type {(rows: readonly Health[], value: (row: Health) => number) => number} */
 const sumOver = (rows, value) => rows.reduce((sum, row) => sum + value(row), 0);

@@ -95,14 +95,9 @@ export function checkOptions(caller, options, known, isRecord = tagOf(options) =
   throw new TypeError(`the options of ${caller} ${got}; expected an object with any of ${known.join(', ')}`);
 }
 
-/**
- * For the adapters, whose frameworks multiply losses.
- * @param {unknown} lossScale
- */
+/** @param {unknown} lossScale */
 export function checkLossScale(lossScale) {
-  const expected = 'expected a finite number > 0';
-  if (typeof lossScale !== 'number') throw new TypeError(`lossScale is ${describe(lossScale)}; ${expected}`);
-  if (!(lossScale > 0 && lossScale < Infinity)) {
-    throw new RangeError(`lossScale is ${lossScale}; ${expected}`);
-  }
+  // Gradients are multiplied by the inverse.
+  const accepts = (/** @type {number} */ x) => x > 0 && x < Infinity && 1 / x < Infinity;
+  checkNumber('lossScale', lossScale, accepts, 'a finite number > 0');
 }

@@ -2,7 +2,7 @@
 import { clipCoefficient, clipGradNorm } from '../../clip.js';
 import { FLOAT_ROOM } from '../../core/room.js';
 import { readClipOptions } from '../../door/clip-options.js';
-import { checkLossScale, checkNotNegative, checkOptions } from '../../words/checks.js';
+import { checkNotNegative, checkOptions } from '../../words/checks.js';
 import { inBuffer, isInPlans, isOnGpu, normNow, read } from './norm.js';
 import { checkGpu, checkJit, checkOnNorm } from './options.js';
 import { scaled, zerosLike } from './scale.js';
@@ -100,14 +100,12 @@ function readSettings(maxNorm, options) {
     'jit',
     'gpu',
   ]);
-  const { lossScale = 1, onNorm, jit, gpu } = options;
-  checkLossScale(lossScale);
+  const { onNorm, jit, gpu } = options;
   checkOnNorm(onNorm);
   checkJit(jit);
   checkGpu(gpu);
   return {
     maxNorm: /** @type {number} */ (maxNorm),
-    lossScale,
     onNorm,
     jit,
     gpu,
