@@ -71,8 +71,7 @@ export function programOf(code) {
     }
     const value = VALUE.exec(comment)?.[1];
     if (value === undefined) {
-      if (/^[-\d'[{]|^(NaN|Infinity|null|true|false)\b/.test(comment))
-        throw new Error(`expected a value alone: ${line}`);
+      if (/^[-\d'[{]/.test(comment)) throw new Error(`expected a value alone: ${line}`);
       return line;
     }
     prints.push(format(runInNewContext(`(${value})`)));
@@ -82,4 +81,14 @@ export function programOf(code) {
       : `${statement} console.log(${name});`;
   });
   return { source: lines.join('\n'), prints };
+}
+
+/**
+ * A program of web/examples/ as pages show it.
+ * @param {string} code
+ */
+export function withoutTypes(code) {
+  return code
+    .replace(/^\/\*\* @type.*\n|^\/\*\*\n[^]*?\*\/\n|^\/\*\* @param.*\n/gm, '')
+    .replace(/\/\*\*[^]*?\*\/ \(([\w.]+)\)/g, '$1');
 }

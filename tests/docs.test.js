@@ -1,13 +1,14 @@
 // tests/docs.test.js: README.md and docs/ are true: every program in them prints what they say, every command is there, every
 // link leads somewhere.
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { build } from 'esbuild';
 import ts from 'typescript';
+import { apiPage } from '../tools/docs.js';
 import { skip, visit } from './chromium.js';
-import { blocksOf, PAGES, programOf, readPage } from './docs.js';
+import { blocksOf, PAGES, programOf, readPage, withoutTypes } from './docs.js';
 import { writeSessionFiles } from './docs-files.js';
 import { ROOT, runNode } from './support.js';
 import { CORE } from './tfjs.js';
@@ -50,6 +51,10 @@ describe('pages', () => {
         if (heading !== undefined) assert.ok(headingsOf(target).includes(heading), `${page}: ${link}`);
       }
     }
+  });
+
+  test('docs/api.md is what `npm run docs` makes of the doc comments', () => {
+    assert.equal(readPage('docs/api.md'), apiPage());
   });
 
   test('blocks are in a language whose truth is tested, or plain text', () => {
@@ -144,11 +149,14 @@ function compareShown({ page, code, shown = '' }, printed) {
 }
 
 /**
- * Whether tests/examples.test.js runs it, as a file of web/examples/.
+ * Whether it is a program of web/examples/, which tests/examples.test.js runs.
  * @param {string} code
  */
 function isExample(code) {
-  return /^export (async )?function|^function clippedStep/m.test(code);
+  const folder = join(ROOT, 'web', 'examples');
+  return readdirSync(folder).some((name) =>
+    withoutTypes(readFileSync(join(folder, name), 'utf8')).includes(code),
+  );
 }
 
 /**

@@ -11,6 +11,7 @@ import { train } from '../web/examples/loop.js';
 import { clippedStep } from '../web/examples/tfjs.js';
 import { normsOf } from '../web/examples/workers.js';
 import { clipGradNorm, gradNorm } from 'gradnorm';
+import { readPage, withoutTypes } from './docs.js';
 import { ROOT } from './support.js';
 
 const require = createRequire(import.meta.url);
@@ -20,14 +21,14 @@ test('docs/tensorflow.md shows the step by hand as it is', () => {
   const code = readFileSync(join(ROOT, 'web', 'examples', 'tfjs.js'), 'utf8');
   const step = code.slice(code.indexOf('function clippedStep'));
   assert.ok(step.length > 100 && code.split('\n').length <= 30);
-  assert.ok(readPage('tensorflow.md').includes(`\`\`\`js\n${step}\`\`\``));
+  assert.ok(readPage('docs/tensorflow.md').includes(`\`\`\`js\n${step}\`\`\``));
 });
 
 test('docs/webgpu.md shows the step of gradient descent on the GPU as it is', () => {
   const code = readFileSync(join(ROOT, 'web', 'examples', 'gpu.js'), 'utf8');
   const step = code.slice(code.indexOf('const SGD')).replace(/^\/\*\* @type.*\n/m, '');
   assert.ok(step.length > 100 && code.split('\n').length <= 30);
-  assert.ok(readPage('webgpu.md').includes(`\`\`\`js\n${step}\`\`\``));
+  assert.ok(readPage('docs/webgpu.md').includes(`\`\`\`js\n${step}\`\`\``));
 });
 
 for (const [name, page] of [
@@ -39,7 +40,7 @@ for (const [name, page] of [
     assert.ok(code.split('\n').length <= 31);
     const shown = withoutTypes(code.slice(code.indexOf('import')));
     assert.ok(shown.length > 500);
-    assert.ok(readPage(page).includes(`\`\`\`js\n${shown}\`\`\``), shown);
+    assert.ok(readPage(`docs/${page}`).includes(`\`\`\`js\n${shown}\`\`\``), shown);
   });
 
 /**
@@ -49,18 +50,6 @@ for (const [name, page] of [
  */
 function assertNear(actual, expected, bound) {
   assert.ok(Math.abs(actual - expected) <= bound * expected, `${actual}, not ${expected}`);
-}
-
-/** @param {string} page  of docs/ */
-function readPage(page) {
-  return readFileSync(join(ROOT, 'docs', page), 'utf8');
-}
-
-/** @param {string} code */
-function withoutTypes(code) {
-  return code
-    .replace(/^\/\*\* @type.*\n|^\/\*\*\n[^]*?\*\/\n|^\/\*\* @param.*\n/gm, '')
-    .replace(/\/\*\*[^]*?\*\/ \(([\w.]+)\)/g, '$1');
 }
 
 test('a loop of your own: the step that explodes is clipped by the norms before it, the sick one left out', () => {

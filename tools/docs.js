@@ -33,6 +33,7 @@ Your editor shows the same, from the same comments. What holds for all of them, 
  * @property {{ type: ts.TypeNode | undefined, text: string } | null} returns
  * @property {{ type: string, text: string }[]} throws
  * @property {string[]} examples
+ * @property {Map<string, ts.TypeNode>} bounds  what type parameters extend, by their names
  */
 
 /** @typedef {{ name: string, type: ts.TypeNode | undefined, isOptional: boolean, text: string }} Field  a parameter or property */
@@ -77,7 +78,19 @@ class Page {
       }
     }
     const parts = entries.map((entry, i) => this.#entry(entry, entries.slice(0, i)));
-    return `${[LEAD, ...parts].join('\n').trimEnd()}\n`;
+    return `${[LEAD, this.#index(entries), ...parts].join('\n').trimEnd()}\n`;
+  }
+
+  /** @param {{ name: string, values: Map<string, ts.Symbol> }[]} entries */
+  #index(entries) {
+    const rows = entries.map(({ name: entry, values }, i) => {
+      const names = [...values.keys()].map((name) => {
+        const heading = headingOf(name, entry, entries.slice(0, i));
+        return `[${code(name)}](#${anchorOf(heading)})`;
+      });
+      return `| [${code(entry)}](#${anchorOf(`The entry ${entry}`)}) | ${names.join(', ')} |\n`;
+    });
+    return `| entry | names |\n|---|---|\n${rows.join('')}`;
   }
 
   /** @param {string} path */
@@ -124,10 +137,9 @@ class Page {
     for (const [name, typedef] of types) {
       if (!before.some((other) => other.types.has(name))) this.#types.set(name, typedef);
     }
-    const isNew = (/** @type {string} */ name) => !before.some((other) => other.values.has(name));
     const names = [...values.keys()];
     const parts = [...values].map(([name, symbol]) =>
-      this.#value(isNew(name) ? name : `${name} (${entry})`, name, symbol, { entry, names }),
+      this.#value(headingOf(name, entry, before), name, symbol, { entry, names }),
     );
     return (
       [`## The entry ${entry}`, lead, ...parts, ...this.#typesSoFar()].filter(Boolean).join('\n\n') + '\n'
@@ -172,7 +184,7 @@ class Page {
    * @param {Doc} doc
    * @param {{ entry: string, names: string[] }} where
    */
-  #call(name, { text, params, returns, throws, examples }, where) {
+  #call(name, { text, params, returns, throws, examples, bounds }, where) {
     const list = params.map((param) => `${param.name}${param.isOptional ? '?' : ''}`).join(', ');
     const result =
       returns === null
@@ -181,10 +193,8 @@ class Page {
     return [
       `\`${name}(${list})\`${result}`,
       text,
-      this.#table('parameter', params),
-      ...throws.map(
-        ({ type, text }) => `Throws a ${code(type)} ${inLine(text)}${/[.!?]$/.test(text) ? '' : '.'}`,
-      ),
+      this.#table('parameter', params, bounds),
+      throws.map(sentenceOfThrows).join('\n'),
       ...examples.map((example) => programOf(example, where)),
     ].filter(Boolean);
   }
@@ -205,10 +215,12 @@ class Page {
     );
     const constructor = declaration.members.find((member) => ts.isConstructorDeclaration(member));
     const isConstructed = constructor !== undefined && !isInternal(constructor);
+    const signatureOf = (/** @type {ts.Symbol} */ member) =>
+      this.#checker.getTypeOfSymbol(member).getCallSignatures()[0].getDeclaration();
     const calls = [
       ...(isConstructed ? [this.#method(`new ${symbol.name}`, constructor, where)] : []),
-      ...statics.map((member) => this.#method(`${symbol.name}.${member.name}`, memberOf(member), where)),
-      ...own.filter(isMethod).map((member) => this.#method(member.name, memberOf(member), where)),
+      ...statics.map((member) => this.#method(`${symbol.name}.${member.name}`, signatureOf(member), where)),
+      ...own.filter(isMethod).map((member) => this.#method(member.name, signatureOf(member), where)),
     ];
     const fields = own.filter((member) => !isMethod(member));
     return [
@@ -246,13 +258,14 @@ class Page {
   /**
    * @param {string} what
    * @param {Field[]} fields
+   * @param {Map<string, ts.TypeNode>} [bounds]
    */
-  #table(what, fields) {
+  #table(what, fields, bounds = new Map()) {
     if (fields.length === 0) return '';
-    const rows = fields.map(
-      ({ name, type, isOptional, text }) =>
-        `| \`${name}${isOptional ? '?' : ''}\` | ${this.#type(type)} | ${inLine(text)} |`,
-    );
+    const rows = fields.map(({ name, type, isOptional, text }) => {
+      const shown = bounds.get(type?.getText() ?? '') ?? type;
+      return `| \`${name}${isOptional ? '?' : ''}\` | ${this.#type(shown)} | ${inLine(text)} |`;
+    });
     return [`| ${what} | type | |`, '|---|---|---|', ...rows].join('\n');
   }
 
@@ -274,7 +287,7 @@ class Page {
    */
   #typedef(name, typedef) {
     const { text } = docOf(typedef);
-    const own = ts.getTextOfJSDocComment(typedef.comment) ?? '';
+    const own = inLine(textOf(typedef));
     const { typeExpression } = typedef;
     const isRecord = typeExpression !== undefined && ts.isJSDocTypeLiteral(typeExpression);
     const fields = isRecord ? (typeExpression.jsDocPropertyTags ?? []).map(fieldOf) : [];
@@ -299,7 +312,8 @@ class Page {
     this.#note(node);
     const text = node
       .getText()
-      .replace(/import\('[^']*'\)\./g, '')
+      .replace(/import\('(\.[^']*)'\)\./g, '')
+      .replace(/(typeof )?import\('([^']*)'\)\.(\w+)/g, '$3 of $2')
       .replace(/\s*\n\s*\*\s*/g, ' ');
     return this.#linked(text);
   }
@@ -354,6 +368,31 @@ class Page {
 function sorted(map) {
   const isClass = (/** @type {string} */ name) => Number(/^[A-Z]/.test(name));
   return new Map([...map].sort(([a], [b]) => isClass(a) - isClass(b) || a.localeCompare(b, 'en')));
+}
+
+/**
+ * @param {string} name
+ * @param {string} entry
+ * @param {{ values: Map<string, ts.Symbol> }[]} before  the entries that came before, which may have the name as well
+ */
+function headingOf(name, entry, before) {
+  return before.some((other) => other.values.has(name)) ? `${name} (${entry})` : name;
+}
+
+/** @param {string} heading */
+function anchorOf(heading) {
+  return heading
+    .toLowerCase()
+    .replace(/[^\w -]/g, '')
+    .replaceAll(' ', '-');
+}
+
+/** @param {{ type: string, text: string }} throws */
+function sentenceOfThrows({ type, text }) {
+  const types = type.split(' | ').map(code);
+  const last = types.pop();
+  const list = types.length > 0 ? `${types.join(', ')} or ${last}` : last;
+  return `- Throws ${/^[AEIOU]/.test(type) ? 'an' : 'a'} ${list} ${inLine(text).replace(/\.$/, '')}.`;
 }
 
 /** @typedef {string | { part: string, anchor: string }} Piece */
@@ -451,6 +490,13 @@ function docOf(node) {
       .filter((tag) => ts.isJSDocThrowsTag(tag))
       .map((tag) => ({ type: tag.typeExpression?.type.getText() ?? 'Error', text: textOf(tag) })),
     examples: tags.filter(({ tagName }) => tagName.text === 'example').map(textOf),
+    bounds: new Map(
+      tags
+        .filter(ts.isJSDocTemplateTag)
+        .flatMap(({ constraint, typeParameters }) =>
+          constraint === undefined ? [] : [[typeParameters[0].name.text, constraint.type]],
+        ),
+    ),
   };
 }
 

@@ -1,5 +1,5 @@
 // tools/run.js: the command behind every npm script. Sets up, builds, then does what was asked:
-//   node tools/run.js build | start | test | bench | bench:gpu | demo | demo:build | test:thorough | format
+//   node tools/run.js build | start | test | bench | bench:gpu | demo | demo:build | docs | test:thorough | format
 //   [arguments for the program]
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -60,6 +60,12 @@ const COMMANDS = {
   async 'test:thorough'(args) {
     process.env.GRADNORM_THOROUGH = '1';
     await COMMANDS.test(args);
+  },
+  async docs() {
+    ensureNpmPackages();
+    const { writeApiPage } = await import('./docs.js');
+    writeApiPage();
+    say('docs/api.md is written');
   },
   async format() {
     ensureNpmPackages();

@@ -64,8 +64,8 @@ export function getCore() {
  * do nothing. A load that fails is forgotten: call again.
  *
  * @example
- * await init();                               // warm up
- * await init(fetch('/assets/gradnorm.wasm')); // your own copy of gradnorm/gradnorm.wasm
+ * await init(); // or of your own copy of gradnorm/gradnorm.wasm, such as init(fetch('/assets/gradnorm.wasm'))
+ * gradNorm(new Float32Array([3, 4])); // 5
  *
  * @param {InitSource | Promise<InitSource>} [source]  left out: the entry point's own bytes
  * @returns {Promise<void>}
