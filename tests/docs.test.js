@@ -53,6 +53,17 @@ describe('pages', () => {
     }
   });
 
+  test('no page has a heading twice, so that links to it lead there', () => {
+    for (const page of PAGES) {
+      const headings = headingsOf(page);
+      assert.deepEqual(
+        headings.filter((heading, i) => headings.indexOf(heading) !== i),
+        [],
+        page,
+      );
+    }
+  });
+
   test('docs/api.md is what `npm run docs` makes of the doc comments', () => {
     assert.equal(readPage('docs/api.md'), apiPage());
   });

@@ -59,7 +59,7 @@ export function writeApiPage() {
 class Page {
   #program;
   #checker;
-  /** The headings of what has one, by name; of names that several entries have, those of the first. @type {Map<string, string>} */
+  /** Where the page tells of a class or a type. @type {Map<string, string>} */
   #anchors = new Map();
   /** Types to write about. @type {Map<string, ts.JSDocTypedefTag | ts.JSDocCallbackTag>} */
   #types = new Map();
@@ -73,9 +73,9 @@ class Page {
   write() {
     const entries = ENTRIES.map((entry) => ({ ...entry, ...this.#exportsOf(entry.path) }));
     for (const { values, types } of entries) {
-      for (const name of [...values.keys(), ...types.keys()]) {
-        if (!this.#anchors.has(name)) this.#anchors.set(name, name.toLowerCase());
-      }
+      for (const [name, symbol] of values)
+        if (isClass(symbol)) this.#anchors.set(name, anchorOf(`Class ${name}`));
+      for (const name of types.keys()) this.#anchors.set(name, anchorOf(`Type ${name}`));
     }
     const parts = entries.map((entry, i) => this.#entry(entry, entries.slice(0, i)));
     return `${[LEAD, this.#index(entries), ...parts].join('\n').trimEnd()}\n`;
@@ -84,8 +84,8 @@ class Page {
   /** @param {{ name: string, values: Map<string, ts.Symbol> }[]} entries */
   #index(entries) {
     const rows = entries.map(({ name: entry, values }, i) => {
-      const names = [...values.keys()].map((name) => {
-        const heading = headingOf(name, entry, entries.slice(0, i));
+      const names = [...values].map(([name, symbol]) => {
+        const heading = headingOf(name, symbol, entry, entries.slice(0, i));
         return `[${code(name)}](#${anchorOf(heading)})`;
       });
       return `| [${code(entry)}](#${anchorOf(`The entry ${entry}`)}) | ${names.join(', ')} |\n`;
@@ -139,7 +139,7 @@ class Page {
     }
     const names = [...values.keys()];
     const parts = [...values].map(([name, symbol]) =>
-      this.#value(headingOf(name, entry, before), name, symbol, { entry, names }),
+      this.#value(headingOf(name, symbol, entry, before), name, symbol, { entry, names }),
     );
     return (
       [`## The entry ${entry}`, lead, ...parts, ...this.#typesSoFar()].filter(Boolean).join('\n\n') + '\n'
@@ -153,9 +153,8 @@ class Page {
    * @param {{ entry: string, names: string[] }} where
    */
   #value(heading, name, symbol, where) {
-    const [declaration] = symbol.declarations ?? [];
-    return ts.isClassDeclaration(declaration)
-      ? this.#class(heading, symbol, declaration, where)
+    return isClass(symbol)
+      ? this.#class(heading, symbol, where)
       : this.#function(`### ${heading}`, name, symbol, where);
   }
 
@@ -202,10 +201,11 @@ class Page {
   /**
    * @param {string} heading
    * @param {ts.Symbol} symbol
-   * @param {ts.ClassDeclaration} declaration
    * @param {{ entry: string, names: string[] }} where
    */
-  #class(heading, symbol, declaration, where) {
+  #class(heading, symbol, where) {
+    const declaration = /** @type {ts.ClassDeclaration} */ (symbol.declarations?.[0]);
+    const instance = symbol.name.replace(/^./, (letter) => letter.toLowerCase());
     const { text, examples } = docOf(declaration);
     const own = this.#checker
       .getPropertiesOfType(this.#checker.getDeclaredTypeOfSymbol(symbol))
@@ -220,7 +220,9 @@ class Page {
     const calls = [
       ...(isConstructed ? [this.#method(`new ${symbol.name}`, constructor, where)] : []),
       ...statics.map((member) => this.#method(`${symbol.name}.${member.name}`, signatureOf(member), where)),
-      ...own.filter(isMethod).map((member) => this.#method(member.name, signatureOf(member), where)),
+      ...own
+        .filter(isMethod)
+        .map((member) => this.#method(`${instance}.${member.name}`, signatureOf(member), where)),
     ];
     const fields = own.filter((member) => !isMethod(member));
     return [
@@ -293,7 +295,7 @@ class Page {
     const fields = isRecord ? (typeExpression.jsDocPropertyTags ?? []).map(fieldOf) : [];
     const type = typeOfTypedef(/** @type {ts.JSDocTypedefTag} */ (typedef));
     return [
-      `### ${name}`,
+      `### Type ${name}`,
       text,
       own,
       type === undefined ? '' : this.#type(type),
@@ -355,7 +357,7 @@ class Page {
     const name = node.getText();
     const typedef = this.#finalTypedef(declaration);
     if (this.#anchors.has(name) || isForeign(typedef)) return;
-    this.#anchors.set(name, name.toLowerCase());
+    this.#anchors.set(name, anchorOf(`Type ${name}`));
     this.#types.set(name, typedef);
   }
 }
@@ -366,16 +368,23 @@ class Page {
  * @returns {Map<string, T>}
  */
 function sorted(map) {
-  const isClass = (/** @type {string} */ name) => Number(/^[A-Z]/.test(name));
-  return new Map([...map].sort(([a], [b]) => isClass(a) - isClass(b) || a.localeCompare(b, 'en')));
+  const isUpper = (/** @type {string} */ name) => Number(/^[A-Z]/.test(name));
+  return new Map([...map].sort(([a], [b]) => isUpper(a) - isUpper(b) || a.localeCompare(b, 'en')));
+}
+
+/** @param {ts.Symbol} symbol */
+function isClass(symbol) {
+  return (symbol.flags & ts.SymbolFlags.Class) !== 0;
 }
 
 /**
  * @param {string} name
+ * @param {ts.Symbol} symbol
  * @param {string} entry
  * @param {{ values: Map<string, ts.Symbol> }[]} before  the entries that came before, which may have the name as well
  */
-function headingOf(name, entry, before) {
+function headingOf(name, symbol, entry, before) {
+  if (isClass(symbol)) return `Class ${name}`;
   return before.some((other) => other.values.has(name)) ? `${name} (${entry})` : name;
 }
 
