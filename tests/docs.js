@@ -33,9 +33,15 @@ export function readPage(page) {
  * @returns {Block[]}  in the order of reading
  */
 export function blocksOf(page) {
-  const text = readPage(page);
+  return blocksIn(readPage(page)).map((block) => ({ page, ...block }));
+}
+
+/**
+ * @param {string} text  Markdown
+ * @returns {Omit<Block, 'page'>[]}  in the order of reading
+ */
+export function blocksIn(text) {
   return [...text.matchAll(/^```(\w*)\n([^]*?)^```$(?:\n\n```text\n([^]*?)^```$)?/gm)].map((match) => ({
-    page,
     line: text.slice(0, match.index).split('\n').length,
     language: match[1],
     code: match[2],
