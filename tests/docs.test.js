@@ -53,6 +53,17 @@ describe('pages', () => {
     }
   });
 
+  test("the README's figures are those of docs/measurements.md", () => {
+    const measured = measurementsIn(readPage('docs/measurements.md'));
+    const shown = measurementsIn(/^## Measured\n[^]*?^## /m.exec(readPage('README.md'))?.[0] ?? '');
+    assert.ok(shown.size >= 5);
+    for (const [name, cells] of shown) {
+      for (const [column, cell] of cells) {
+        if (cell !== '–') assert.equal(cell, measured.get(name)?.get(column), `${name}, ${column}`);
+      }
+    }
+  });
+
   test('no page has a heading twice, so that links to it lead there', () => {
     for (const page of PAGES) {
       const headings = headingsOf(page);
@@ -71,8 +82,36 @@ describe('pages', () => {
   test('blocks are in a language whose truth is tested, or plain text', () => {
     const languages = new Set(blocks.map(({ language }) => language));
     assert.deepEqual([...languages].sort(), ['console', 'js', 'sh', 'text', 'ts']);
+    // Each fence is one of a block that was seen.
+    for (const page of PAGES) {
+      const seen = blocksOf(page).reduce((fences, { shown }) => fences + (shown === undefined ? 2 : 4), 0);
+      assert.equal(readPage(page).match(/```|~~~/g)?.length ?? 0, seen, page);
+    }
   });
 });
+
+/**
+ * The rows of the tables whose first column is the case, by it.
+ * @param {string} text
+ * @returns {Map<string, Map<string, string>>}  by the names of the columns
+ */
+function measurementsIn(text) {
+  const cellsOf = (/** @type {string} */ line) =>
+    line
+      .slice(1, -1)
+      .split('|')
+      .map((cell) => cell.trim());
+  return new Map(
+    [...text.matchAll(/^(\| case .*)\n\|[-:| ]*\n((?:\|.*\n)+)/gm)].flatMap(([, head, rows]) => {
+      const columns = cellsOf(head);
+      return rows
+        .trimEnd()
+        .split('\n')
+        .map(cellsOf)
+        .map((cells) => [cells[0], new Map(cells.map((cell, i) => [columns[i], cell]))]);
+    }),
+  );
+}
 
 /**
  * The names of a page's headings in links, as the places that show Markdown make them.

@@ -88,7 +88,7 @@ class Page {
         const heading = headingOf(name, symbol, entry, entries.slice(0, i));
         return `[${code(name)}](#${anchorOf(heading)})`;
       });
-      return `| [${code(entry)}](#${anchorOf(`The entry ${entry}`)}) | ${names.join(', ')} |\n`;
+      return `${rowOf([`[${code(entry)}](#${anchorOf(`The entry ${entry}`)})`, names.join(', ')])}\n`;
     });
     return `| entry | names |\n|---|---|\n${rows.join('')}`;
   }
@@ -252,7 +252,7 @@ class Page {
       const type = this.#checker.getTypeOfSymbol(member);
       const words = this.#checker.typeToString(type, undefined, ts.TypeFormatFlags.NoTruncation);
       const text = ts.displayPartsToString(member.getDocumentationComment(this.#checker));
-      return `| \`${member.name}\` | ${this.#linked(words)} | ${inLine(text)} |`;
+      return rowOf([code(member.name), this.#linked(words), inLine(text)]);
     });
     return ['| property | type | |', '|---|---|---|', ...rows].join('\n');
   }
@@ -266,7 +266,7 @@ class Page {
     if (fields.length === 0) return '';
     const rows = fields.map(({ name, type, isOptional, text }) => {
       const shown = bounds.get(type?.getText() ?? '') ?? type;
-      return `| \`${name}${isOptional ? '?' : ''}\` | ${this.#type(shown)} | ${inLine(text)} |`;
+      return rowOf([code(`${name}${isOptional ? '?' : ''}`), this.#type(shown), inLine(text)]);
     });
     return [`| ${what} | type | |`, '|---|---|---|', ...rows].join('\n');
   }
@@ -314,8 +314,7 @@ class Page {
     this.#note(node);
     const text = node
       .getText()
-      .replace(/import\('(\.[^']*)'\)\./g, '')
-      .replace(/(typeof )?import\('([^']*)'\)\.(\w+)/g, '$3 of $2')
+      .replace(/import\('\.[^']*'\)\./g, '')
       .replace(/\s*\n\s*\*\s*/g, ' ');
     return this.#linked(text);
   }
@@ -417,14 +416,19 @@ function joinPlain(pieces, piece) {
   return pieces;
 }
 
-/** @param {string} text  code in a table */
+/** @param {string} text */
 function code(text) {
-  return `\`${text.replaceAll('|', '\\|')}\``;
+  return `\`${text}\``;
 }
 
-/** @param {string} text  of a comment, for a line or a cell */
+/** @param {string} text  of a comment, for a line */
 function inLine(text) {
-  return text.replace(/\s*\n\s*/g, ' ').replaceAll('|', '\\|');
+  return text.replace(/\s*\n\s*/g, ' ');
+}
+
+/** @param {string[]} cells  of a table */
+function rowOf(cells) {
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
 }
 
 /**
