@@ -63,7 +63,13 @@ export async function build() {
   if (compiler === null) throw new StepError('emcc --version says no version');
   buildWasm(compiler);
   say('gathering the JavaScript');
-  await bundle(ENTRIES, { manualChunks: chunkOf, chunkFileNames: '[name].js', minifyInternalExports: false });
+  await bundle(ENTRIES, {
+    manualChunks: chunkOf,
+    chunkFileNames: '[name].js',
+    // Their names stay readable, and none is imported for nothing, of which bundlers warn.
+    minifyInternalExports: false,
+    hoistTransitiveImports: false,
+  });
   // The default entry in one file, for pages without a bundler.
   await bundle({ gradnorm: ENTRIES.index });
   say('writing the type declarations');

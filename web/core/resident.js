@@ -38,7 +38,9 @@ const MOST_BYTES = 2 ** 41;
 const SEGMENT_BYTES = 4 * SEGMENT_WORDS;
 
 /** What a memory can hold at most: one array, and its segment. */
-export const MAX_ARRAY_BYTES = MAX_MEMORY_BYTES - TABLES_BYTES - /* @__PURE__ */ align(SEGMENT_BYTES);
+export function maxArrayBytes() {
+  return MAX_MEMORY_BYTES - TABLES_BYTES - align(SEGMENT_BYTES);
+}
 
 /** Does not keep the memory when nothing else does. @type {WeakRef<Room> | null} */
 let lastRoom = null;
@@ -48,7 +50,7 @@ const rooms = new WeakMap();
 
 /**
  * Arrays of zeros, in the memory of the last allocation if it has room for all of them, or in as many new ones as they need.
- * @param {readonly Shape[]} shapes  of which none is larger than MAX_ARRAY_BYTES
+ * @param {readonly Shape[]} shapes  of which none is larger than maxArrayBytes()
  * @returns {{ arrays: GradientArray[], tables: Table[] }}  in the same order
  * @throws {RangeError} if a memory cannot be had
  */

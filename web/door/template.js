@@ -1,7 +1,7 @@
 // web/door/template.js: the door of allocGradients. Reads a template into the shapes of its arrays, and makes the same structure
 // of these arrays.
 import { BYTE_SHIFTS, dtypeNamed, dtypeOf, FLOAT32, isHalf } from '../core/dtypes.js';
-import { MAX_ARRAY_BYTES } from '../core/resident.js';
+import { maxArrayBytes } from '../core/resident.js';
 import { describe, isList, placeIn } from '../words/errors.js';
 import { isDetached, lengthOf, typedArrayName } from '../words/typed-array.js';
 import { isPlainRecord, MAX_DEPTH } from './collect.js';
@@ -70,7 +70,7 @@ class TemplateReader {
    * @returns {Build}
    */
   add(type, dtype, length, place) {
-    const most = Math.floor(MAX_ARRAY_BYTES / 2 ** BYTE_SHIFTS[dtype]);
+    const most = Math.floor(maxArrayBytes() / 2 ** BYTE_SHIFTS[dtype]);
     if (!Number.isInteger(length) || length < 0 || length > most) {
       throw new RangeError(`${place} is ${length}; expected a whole number of elements from 0 to ${most}`);
     }
