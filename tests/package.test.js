@@ -32,6 +32,7 @@ const MAX_BROTLI_BYTES = [
   ['gradNorm, clipGradNorm', 'gradnorm', budget(17_300)],
   ['*', 'gradnorm', budget(23_450)],
 ];
+const MAX_GPU_BROTLI_BYTES = 17_800;
 const MAX_WASM_BYTES = budget(24_000);
 
 /** The modules of web/ without types of their own: programs, the contract, and the entries, whose types are those of web/api.js. */
@@ -258,6 +259,19 @@ describe('sizes', () => {
       t.diagnostic(`{ ${names} }: ${code.length} bytes minified, ${bytes} bytes with Brotli`);
       assert.ok(bytes <= Number(most), `${bytes} bytes`);
     });
+
+  test(`gradnorm/webgpu beside gradnorm is at most ${MAX_GPU_BROTLI_BYTES} bytes`, async (t) => {
+    const plain = brotliCompressSync(await bundle("export * from 'gradnorm';")).length;
+    const both = await bundle("export * from 'gradnorm'; export * from 'gradnorm/webgpu';");
+    const bytes = brotliCompressSync(both).length - plain;
+    t.diagnostic(`gradnorm/webgpu: ${bytes} bytes with Brotli`);
+    assert.ok(bytes > 5000 && bytes <= MAX_GPU_BROTLI_BYTES, `${bytes} bytes`);
+  });
+
+  test('no bundler warns of an entry', async () => {
+    for (const entry of ['gradnorm', ...OTHER_ENTRIES.map((name) => `gradnorm/${name}`)])
+      assert.ok((await bundle(`export * from '${entry}';`)).length > 1000);
+  });
 
   test('who imports one name gets nothing at the top of a file that this name has no use for', async () => {
     const textOf = (/** @type {Uint8Array} */ bytes) => Buffer.from(bytes).toString();

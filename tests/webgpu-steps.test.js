@@ -449,3 +449,138 @@ describe('what is left', () => {
     own.destroy();
   });
 });
+
+describe('lossScale', () => {
+  const random = createRandom(11);
+  /** Whole jobs, a part of one, and halves: elements that every type has, with the scale and without. */
+  const values = [2 * JOB + 77, 5, 300].map((length) =>
+    Float64Array.from({ length }, () => Math.round(random() * 255 - 128) / 64),
+  );
+  const halfBits = (/** @type {number} */ value) => {
+    // Of whole multiples of 2^-6 below 2^12 times a power of two, all of which are normal.
+    if (value === 0) return 0;
+    const exponent = Math.floor(Math.log2(Math.abs(value)));
+    return (
+      (value < 0 ? 0x8000 : 0) | ((exponent + 15) << 10) | (Math.abs(value) * 2 ** (10 - exponent) - 1024)
+    );
+  };
+  /** @param {number} scale */
+  const tensorsTimes = (scale) => {
+    const [large, small, half] = values.map((list) => list.map((value) => value * scale));
+    const halves = Uint16Array.from(half, halfBits);
+    return {
+      large: tensorOf(Float32Array.from(large)),
+      small: tensorOf(Float32Array.from(small)),
+      half: { ...tensorOf(/** @type {any} */ (halves)), dtype: /** @type {const} */ ('float16') },
+    };
+  };
+  const readAll = (/** @type {Record<string, { buffer: GPUBuffer }>} */ tensors) =>
+    Promise.all(Object.values(tensors).map(({ buffer }) => wordsOf(buffer)));
+
+  test('by a power of two: the bits are those of gradients that were divided before, clipped or not', async () => {
+    for (const lossScale of [64, 2 ** -3]) {
+      for (const normType of [1, 2, Infinity]) {
+        for (const maxNorm of [0, 0.7, 1e9, Infinity]) {
+          const [scaled, divided] = [tensorsTimes(lossScale), tensorsTimes(1)];
+          const [one, other] = [gpu.plan(scaled), gpu.plan(divided)];
+          const before = await other.gradNorm(normType);
+          const clip = one.clipGradNorm(maxNorm, { normType, lossScale });
+          const expected = other.clipGradNorm(maxNorm, { normType });
+          const where = `${lossScale}, p = ${normType}, maxNorm ${maxNorm}`;
+          assert.deepEqual([await clip.norm(), await expected.norm()], [before, before], where);
+          assert.deepEqual(await readAll(scaled), await readAll(divided), where);
+          const [own, others] = [await wordsOf(clip.result), await wordsOf(expected.result)];
+          assert.equal(own[1], others[1], where);
+          const [coefficient, theirs] = [own, others].map((words) => new Float32Array(words.buffer)[2]);
+          assert.equal(coefficient, theirs / lossScale, where);
+          one.destroy();
+          other.destroy();
+        }
+      }
+    }
+  });
+
+  test('clipCoefficient has the division in its coefficient, and leaves the gradients alone', async () => {
+    const tensor = tensorOf(Float32Array.of(3 * 256, 4 * 256));
+    const plan = gpu.plan([tensor]);
+    const step = plan.clipCoefficient(10, { lossScale: 256 });
+    assert.equal(await step.norm(), 5);
+    const words = await wordsOf(step.result);
+    assert.equal(words[0], 4, 'to be rewritten');
+    assert.deepEqual([...new Float32Array(words.buffer).subarray(1, 3)], [5, 1 / 256]);
+    assert.deepEqual([...new Float32Array((await wordsOf(tensor.buffer)).buffer)], [768, 1024]);
+  });
+
+  test('of any number: quotients within 2^-23, and the norm of gradNorm divided', async () => {
+    for (const lossScale of [1000, 0.1, 3]) {
+      const scaled = values[0].map((value) => value * lossScale);
+      const tensor = tensorOf(Float32Array.from(scaled));
+      const plan = gpu.plan([tensor]);
+      const norm = await plan.gradNorm();
+      assert.equal(await plan.clipGradNorm(1e9, { lossScale }).norm(), norm / lossScale);
+      const written = new Float32Array((await wordsOf(tensor.buffer)).buffer);
+      Float32Array.from(scaled).forEach((element, i) => {
+        const quotient = element / lossScale;
+        assert.ok(
+          Math.abs(written[i] - quotient) <= 2 ** -23 * Math.abs(quotient),
+          `${element} / ${lossScale}`,
+        );
+      });
+    }
+  });
+
+  test('quotients beyond the largest float32 and float16 are infinite, as on the CPU', async () => {
+    const elements = Float32Array.from({ length: JOB + 3 }, (_, i) => (i % 2 === 0 ? 2 ** -10 : -(2 ** -20)));
+    const tensor = tensorOf(elements);
+    const halves = Uint16Array.of(halfBits(0.5), halfBits(-0.5), halfBits(2 ** -9), 0);
+    const half = { ...tensorOf(/** @type {any} */ (halves)), dtype: /** @type {const} */ ('float16') };
+    const lossScale = 2 ** -140;
+    for (const [gradient, gradients] of /** @type {const} */ ([
+      [tensor, elements],
+      [half, { data: halves, dtype: 'float16' }],
+    ])) {
+      const plan = gpu.plan([gradient]);
+      await plan.clipGradNorm(Infinity, { lossScale }).norm();
+      clipGradNorm(gradients, Infinity, { lossScale });
+      const expected = gradient === tensor ? elements : halves;
+      assert.deepEqual(await wordsOf(gradient.buffer), new Uint32Array(expected.buffer));
+    }
+  });
+
+  test('what is not finite: nothing is written under skip and throw; without a limit the others are divided', async () => {
+    for (const bad of [NaN, -Infinity]) {
+      for (const nonfinite of POLICIES) {
+        const elements = Float32Array.of(8, bad, 16);
+        const tensor = tensorOf(elements);
+        const step = gpu.plan([tensor]).clipGradNorm(Infinity, { lossScale: 8, nonfinite });
+        if (nonfinite === 'throw') await assert.rejects(step.norm(), /\[0\] has the value .* at index 1;/);
+        else assert.equal(await step.norm(), Math.abs(bad));
+        const isKept = nonfinite === 'skip' || nonfinite === 'throw';
+        const expected = isKept
+          ? elements
+          : Float32Array.from(nonfinite === 'zero' ? [0, 0, 0] : [1, bad, 2]);
+        assert.deepEqual(new Float32Array((await wordsOf(tensor.buffer)).buffer), expected);
+      }
+    }
+  });
+
+  test('clipGradValue clamps the quotients', async () => {
+    for (const clipValue of [1, Infinity]) {
+      const [scaled, divided] = [tensorsTimes(16), tensorsTimes(1)];
+      gpu.plan(scaled).clipGradValue(clipValue, { lossScale: 16 });
+      gpu.plan(divided).clipGradValue(clipValue);
+      assert.deepEqual(await readAll(scaled), await readAll(divided));
+    }
+  });
+
+  test('another than a finite number > 0 is refused, and the next call works', async () => {
+    const plan = gpu.plan([tensorOf(Float32Array.of(3, 4))]);
+    for (const lossScale of /** @type {any[]} */ ([0, -1, NaN, Infinity, '2']))
+      for (const verb of /** @type {const} */ (['clipGradNorm', 'clipCoefficient', 'clipGradValue']))
+        assert.throws(
+          () => plan[verb](1, { lossScale }),
+          /^(Range|Type)Error: lossScale is .*; expected a finite number > 0$/,
+        );
+    assert.equal(await plan.gradNorm(), 5);
+  });
+});

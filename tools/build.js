@@ -165,6 +165,15 @@ function chunkOf(path) {
   return CHUNKS.find(([pattern]) => pattern.test(path.replaceAll('\\', '/')))?.[1];
 }
 
+/** @param {string} path */
+const isShader = (path) => /[\\/]webgpu[\\/]shaders[\\/]/.test(path);
+
+/**
+ * Without indentation and comments that are whole lines: minifiers leave texts as they are, and shaders are texts.
+ * @param {string} code
+ */
+const stripLines = (code) => code.replace(/^[ \t]+/gm, '').replace(/^\/\/.*\n/gm, '');
+
 /**
  * What ships is what one reads in web/, comments included, in few files.
  * @param {Record<string, string>} entries  below web/
@@ -176,6 +185,9 @@ async function bundle(entries, output) {
   const bundle = await rollup({
     input: Object.fromEntries(input),
     external: /^node:/,
+    // As package.json says.
+    treeshake: { moduleSideEffects: false },
+    plugins: [{ name: 'shaders', transform: (code, path) => (isShader(path) ? stripLines(code) : null) }],
     onwarn: (warning) => {
       throw new Error(warning.message);
     },

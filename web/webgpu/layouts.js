@@ -63,11 +63,16 @@ export const LOWEST_BINADE = -280;
 export const BINADES = 412;
 
 const PARAMETER_FIELDS = /** @type {const} */ ({
-  // maxNorm and eps: mantissa * 2^exponent, the mantissa's top bit set or 0.
+  // mantissa * 2^exponent, the mantissa's top bit set or 0: maxNorm, and with eps once more times lossScale, as what is measured
+  // is; and the inverse of lossScale, the mantissa of 24 bits.
   maxNormMantissa: 'u32',
   maxNormExponent: 'i32',
+  limitMantissa: 'u32',
+  limitExponent: 'i32',
   epsMantissa: 'u32',
   epsExponent: 'i32',
+  inverseMantissa: 'u32',
+  inverseExponent: 'i32',
   // A sum of the numbers in web/webgpu/constants.js.
   policy: 'u32',
   // p = upper + lower; the upper has few bits, so that its product with a whole number is exact.

@@ -37,6 +37,8 @@ import { Measuring, Rewriting } from './work.js';
  * @typedef {object} GpuClipOptions
  * @property {number} [normType]  p: 1 or more up to 64, 0.5 up to 1, or Infinity; 2 if left out
  * @property {number} [eps]       added to the norm when it divides: 1e-6 if left out
+ * @property {number} [lossScale]  what the loss was multiplied by: gradients are measured, and written, divided by it, clipped or
+ *   not; a finite number > 0, 1 if left out
  * @property {import('../door/clip-options.js').NonfinitePolicy} [nonfinite]  as for clipGradNorm; under 'throw' the gradients
  *   stay as they are and norm() rejects; if nobody asks, it is told as any fault of a step, unless the encoder is yours
  * @property {GpuCommandEncoder} [encoder]  yours, outside of a pass: the step is added to it, and you submit it before
@@ -45,6 +47,7 @@ import { Measuring, Rewriting } from './work.js';
 
 /**
  * @typedef {object} GpuValueOptions
+ * @property {number} [lossScale]  as for clipGradNorm
  * @property {GpuCommandEncoder} [encoder]  as for clipGradNorm
  */
 
@@ -220,7 +223,7 @@ export class GpuPlan {
 
   /**
    * Clamps every element to [-clipValue, clipValue] in place, the limit rounded to the nearest value of the
-   * element's type. NaN stays NaN. Nothing is read back; that something is wrong with a buffer, the console tells, and the
+   * element's type. NaN stays NaN. With lossScale every element is divided by it before, in passes of their own. Nothing is read back; that something is wrong with a buffer, the console tells, and the
    * next call of a method of the plan throws it.
    * @param {number} clipValue  a number >= 0 or Infinity
    * @param {GpuValueOptions} [options]
@@ -228,18 +231,20 @@ export class GpuPlan {
    * @throws {TypeError | RangeError | Error} as clipGradNorm
    */
   clipGradValue(clipValue, options = {}) {
-    checkOptions('clipGradValue', options, ['encoder']);
+    checkOptions('clipGradValue', options, ['lossScale', 'encoder']);
     checkNotNegative('clipValue', clipValue, 'or Infinity');
+    const { lossScale } = readClipOptions(options);
     checkEncoder(options.encoder);
     this.#steps.enter();
     this.#checkWritable();
-    if (clipValue === Infinity) return;
+    if (clipValue === Infinity && lossScale === 1) return;
     const slot = this.#ring.take();
     const encode = (/** @type {GpuComputePassEncoder} */ pass) => {
-      this.#ring.writeParameters(slot, parametersOf({ normType: 2, clipValue }));
+      this.#ring.writeParameters(slot, parametersOf({ normType: 2, clipValue, lossScale }));
+      if (lossScale !== 1) this.#encodeClip(pass, 'square', slot, true);
       this.#rewriting().encodeClamp(pass, slot.parameterGroup);
     };
-    this.#submit('gradnorm clipGradValue', null, encode, options.encoder);
+    this.#submit('gradnorm clipGradValue', lossScale === 1 ? null : slot, encode, options.encoder);
   }
 
   /**
@@ -285,15 +290,16 @@ export class GpuPlan {
 
   /** @type {(verb: 'clipGradNorm' | 'clipCoefficient', maxNorm: number | Monitor, options: GpuClipOptions) => GpuClipStep} */
   #clip(verb, maxNorm, options) {
-    checkOptions(verb, options, ['normType', 'eps', 'nonfinite', 'encoder']);
+    checkOptions(verb, options, ['normType', 'eps', 'nonfinite', 'lossScale', 'encoder']);
     const limit = limitOf(maxNorm);
     const decision = readClipOptions(options);
-    const { normType, nonfinite } = decision;
+    const { normType, nonfinite, lossScale } = decision;
     const kind = checkKind(normType);
     const { encoder } = options;
     checkEncoder(encoder);
     this.#steps.enter();
-    const isWriting = verb === 'clipGradNorm' && (limit !== Infinity || nonfinite === 'zero');
+    const mayChange = limit !== Infinity || nonfinite === 'zero' || lossScale !== 1;
+    const isWriting = verb === 'clipGradNorm' && mayChange;
     if (verb === 'clipGradNorm') this.#checkWritable();
     const slot = this.#ring.take();
     const number = (this.#number = (this.#number + 1) >>> 0);
@@ -304,9 +310,7 @@ export class GpuPlan {
       (pass) => {
         const parameters = parametersOf({ ...decision, maxNorm: limit, floats, number });
         this.#ring.writeParameters(slot, parameters);
-        this.#measuring.encode(pass, kind, slot.parameterGroup);
-        this.#measuring.encodeDecision(pass, kind, slot.parameterGroup);
-        if (isWriting) this.#rewriting().encodeScale(pass);
+        this.#encodeClip(pass, kind, slot, isWriting);
       },
       encoder,
     );
@@ -321,10 +325,17 @@ export class GpuPlan {
       finish: (words) => {
         const offender = nonfinite === 'throw' ? offenderOf(words) : null;
         if (offender !== null) throw this.#nonfiniteError(offender);
-        return finish(partialOfResult(words, this.#elements), normType);
+        return finish(partialOfResult(words, this.#elements), normType) / lossScale;
       },
     });
     return { result: this.#result, norm: () => step.ask() };
+  }
+
+  /** @type {(pass: GpuComputePassEncoder, kind: import('./shaders/sums.js').ReduceKind, slot: Slot, isWriting: boolean) => void} */
+  #encodeClip(pass, kind, { parameterGroup }, isWriting) {
+    this.#measuring.encode(pass, kind, parameterGroup);
+    this.#measuring.encodeDecision(pass, kind, parameterGroup);
+    if (isWriting) this.#rewriting().encodeScale(pass);
   }
 
   /** @param {import('./totals.js').Offender} offender */

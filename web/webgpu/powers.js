@@ -39,6 +39,7 @@ export function kindOf(normType) {
  * @param {number} [step.maxNorm]
  * @param {number} [step.eps]
  * @param {keyof typeof POLICIES} [step.nonfinite]
+ * @param {number} [step.lossScale]
  * @param {number} [step.clipValue]
  * @param {number} [step.floats]  how many elements there are, if all are float32, for which clipping leaves room
  * @param {number} [step.number]  which comes back with the result
@@ -49,6 +50,7 @@ export function parametersOf({
   maxNorm = Infinity,
   eps = 0,
   nonfinite = 'propagate',
+  lossScale = 1,
   clipValue = Infinity,
   floats = 0,
   number = 0,
@@ -57,12 +59,17 @@ export function parametersOf({
   const isReal = kindOf(normType) === 'real';
   const buffer = new ArrayBuffer(isReal ? PARAMETER_BYTES : 4 * PARAMETERS.words);
   const words = new Uint32Array(buffer);
+  // Where it is beyond the doubles, so is no norm.
+  const limit = maxNorm * lossScale;
+  const [inverse, exponent] = mantissaAndExponent(1 / lossScale);
   words.set(mantissaAndExponent(maxNorm), at.maxNormMantissa);
-  words.set(mantissaAndExponent(eps), at.epsMantissa);
+  words.set(mantissaAndExponent(limit), at.limitMantissa);
+  words.set(mantissaAndExponent(Math.min(eps * lossScale, Number.MAX_VALUE)), at.epsMantissa);
+  words.set([inverse >>> 8, exponent + 8], at.inverseMantissa);
   const towardZero = needsRoundingTowardZero(floats, 2 ** -149, maxNorm, normType, LEAST_ROOM);
   words[at.policy] =
     POLICIES[nonfinite] |
-    (maxNorm === Infinity ? POLICY_UNLIMITED : 0) |
+    (limit === Infinity ? POLICY_UNLIMITED : 0) |
     (floats > 0 ? POLICY_ROOM : 0) |
     (floats > 0 && towardZero ? POLICY_TOWARD_ZERO : 0);
   words[at.step] = number;

@@ -155,7 +155,7 @@ function gpuClipper({ maxNorm, normType, eps, nonfinite, lossScale, onNorm, gpu 
   const finish = async (plan, /** @type {() => Promise<number>} */ norm) => {
     try {
       const before = await norm();
-      onNorm?.(before / lossScale);
+      onNorm?.(before);
     } catch (error) {
       failure ??= { error };
     } finally {
@@ -183,11 +183,9 @@ function gpuClipper({ maxNorm, normType, eps, nonfinite, lossScale, onNorm, gpu 
         return inBuffer(copy, copy.ref.gpuBufferSync());
       });
       const plan = gpu.plan(buffers);
-      // Clipped to S times the limit and then divided by S.
-      const options = { normType, eps: eps * lossScale, nonfinite };
-      const { norm } = plan.clipGradNorm(maxNorm * lossScale, options);
+      const { norm } = plan.clipGradNorm(maxNorm, { normType, eps, nonfinite, lossScale });
       void finish(plan, norm);
-      return lossScale === 1 ? copies : copies.map((copy) => copy.mul(1 / lossScale));
+      return copies;
     } catch (error) {
       dispose(copies);
       throw error;

@@ -141,6 +141,12 @@ fn quotientRoundedDown(a: Number, b: Number) -> Number {
   }
   return Number(quotient, e);
 }
+// Of numbers whose mantissas have their top bits set.
+fn times(a: Number, b: Number) -> Number {
+  let words = product(a.m, b.m);
+  if (words.x >= 0x80000000u) { return Number(words.x, a.e + b.e + 32); }
+  return Number((words.x << 1u) | (words.y >> 31u), a.e + b.e + 31);
+}
 // The bits of a float32, cut off; of one with at most 32 bits.
 fn floatBits(number: Number) -> u32 {
   let n = normalised(number.m, number.e);
@@ -162,10 +168,18 @@ fn finish(flags: u32, norm: u32, coefficient: u32, mode: u32, factor: Number) {
   result.shift = factor.e;
 }
 
+// What is not clipped is only divided by lossScale.
+fn divide(flags: u32, norm: u32, inverse: Number) {
+  let isOne = inverse.m == 0x800000u && inverse.e == -23;
+  let mode = select(${MODE_SCALE}u, ${MODE_KEEP}u, isOne);
+  finish(flags | select(${FLAG_CLIPPED}u, 0u, isOne), norm, floatBits(inverse), mode, inverse);
+}
+
 @compute @workgroup_size(1)
 fn main() {
   let one = 0x3f800000u;
   let nothing = Number(0u, 0);
+  let inverse = Number(parameters.inverseMantissa, parameters.inverseExponent);
   let isUnlimited = (parameters.policy & ${POLICY_UNLIMITED}u) != 0u;
   let largest = result.largest;
   if (largest >= 0x7f800000u) {
@@ -177,7 +191,7 @@ fn main() {
     } else if ((parameters.policy & ${POLICY_ZERO}u) != 0u) {
       finish(flags | ${FLAG_CLIPPED}u, norm, 0u, ${MODE_ZERO}u, nothing);
     } else if (isUnlimited) {
-      finish(flags, norm, one, ${MODE_KEEP}u, nothing);
+      divide(flags, norm, inverse);
     } else if (isNaN) {
       finish(flags | ${FLAG_CLIPPED}u, norm, 0x7fc00000u, ${MODE_NAN}u, nothing);
     } else {
@@ -189,12 +203,13 @@ fn main() {
   if (largest != 0u) { norm = normOfTotal(largest); }
   let maxNorm = Number(parameters.maxNormMantissa, parameters.maxNormExponent);
   ${kind === 'real' ? REAL_NORM_AT_MOST : 'let most = norm;'}
-  if (isUnlimited || !isLarger(most, maxNorm)) {
-    finish(0u, floatBits(norm), one, ${MODE_KEEP}u, nothing);
+  let before = floatBits(times(norm, normalised(inverse.m, inverse.e)));
+  if (isUnlimited || !isLarger(most, Number(parameters.limitMantissa, parameters.limitExponent))) {
+    divide(0u, before, inverse);
     return;
   }
   if (maxNorm.m == 0u) {
-    finish(${FLAG_CLIPPED}u, floatBits(norm), 0u, ${MODE_SIGNED_ZERO}u, nothing);
+    finish(${FLAG_CLIPPED}u, before, 0u, ${MODE_SIGNED_ZERO}u, nothing);
     return;
   }
   // What is added leaves room for the errors of both measurements and the rounding of elements, as web/clip.js does: 2 * 2^-23 + 2^-24 at
@@ -204,7 +219,7 @@ fn main() {
   if ((parameters.policy & ${POLICY_ROOM}u) != 0u && isLarger(room, eps)) { eps = room; }
   let factor = quotientRoundedDown(maxNorm, sumRoundedUp(norm, eps));
   let mode = select(${MODE_SCALE}u, ${MODE_SCALE_DOWN}u, (parameters.policy & ${POLICY_TOWARD_ZERO}u) != 0u);
-  finish(${FLAG_CLIPPED}u, floatBits(norm), floatBits(factor), mode, factor);
+  finish(${FLAG_CLIPPED}u, before, floatBits(factor), mode, factor);
 }
 `;
 }

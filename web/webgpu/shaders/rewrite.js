@@ -103,6 +103,7 @@ fn rewriteJob(job: Job, thread: u32) {
 const SCALE_ELEMENT = `
 const WIDTHS = array<u32, 4>(24u, 0u, 11u, 8u);
 const SMALLEST = array<i32, 4>(-126, 0, -14, -126);
+const INFINITIES = array<u32, 4>(0x7f800000u, 0u, 0x7c00u, 0x7f80u);
 const QUIET_NANS = array<u32, 4>(0x7fc00000u, 0u, 0x7e00u, 0x7fc0u);
 
 fn rewrittenElement(bits: u32, widened: u32, dtype: u32) -> u32 {
@@ -154,7 +155,9 @@ fn rewrittenElement(bits: u32, widened: u32, dtype: u32) -> u32 {
   let cut = select(upper & ((1u << (shift & 31u)) - 1u), upper, shift == 32u);
   let half = 1u << (shift - 1u);
   let roundUp = mode != ${MODE_SCALE_DOWN}u && (cut > half || (cut == half && (kept & 1u) != 0u));
-  return sign | ((u32(max(binade - smallest, 0)) << (width - 1u)) + kept + select(0u, 1u, roundUp));
+  // A lossScale below 1 may go beyond the largest.
+  let rounded = (u32(clamp(binade - smallest, 0, 255)) << (width - 1u)) + kept + select(0u, 1u, roundUp);
+  return sign | min(rounded, INFINITIES[dtype]);
 }
 `;
 
@@ -182,13 +185,13 @@ fn rewrittenFloats(x: vec4<u32>, isUsual: ptr<function, bool>) -> vec4<u32> {
   let isTooSmall = (rest > above) | (isOdd & (rest == above));
   let isTooLarge = select((rest < -below) | (isOdd & (rest == -below)), rest < vec4<i32>(0), isDown);
   let nearest = product + select(NONE, ONE, isTooSmall & vec4<bool>(!isDown)) - select(NONE, ONE, isTooLarge);
-  let binade = (nearest >> bits) & vec4<u32>(0xffu);
-  let drop = u32(-24 - result.shift);
+  let drop = -24 - result.shift;
+  let binade = bitcast<vec4<i32>>((nearest >> bits) & vec4<u32>(0xffu)) - vec4<i32>(drop);
   let isZero = (x & MAGNITUDE) == NONE;
-  let isNormal = (((x >> bits) & vec4<u32>(0xffu)) >= vec4<u32>(2u)) & (binade > vec4<u32>(drop));
+  let isNormal = (((x >> bits) & vec4<u32>(0xffu)) >= vec4<u32>(2u)) & (binade > vec4<i32>(0)) & (binade < vec4<i32>(255));
   let isScaling = result.mode == ${MODE_SCALE}u || isDown;
   *isUsual = *isUsual && isScaling && all(isZero | isNormal);
-  return select(nearest - vec4<u32>(drop << 23u), x, isZero);
+  return select(nearest - vec4<u32>(bitcast<u32>(drop) << 23u), x, isZero);
 }
 `;
 
