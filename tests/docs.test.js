@@ -79,6 +79,19 @@ describe('pages', () => {
     assert.equal(readPage('docs/api.md'), apiPage());
   });
 
+  test('docs/api.md explains all: what has a heading in a sentence, each parameter in words or by a link to its type', () => {
+    const sections = readPage('docs/api.md')
+      .split(/^(?=###)/m)
+      .slice(1);
+    assert.ok(sections.length > 80);
+    for (const section of sections) {
+      const [heading] = section.split('\n');
+      assert.match(section, /^[A-Z][^]*?\.$/m, heading);
+      for (const [row] of section.matchAll(/^\| `.*\|  \|$/gm))
+        assert.match(row, /\]\(#/, `${heading}: ${row}`);
+    }
+  });
+
   test('blocks are in a language whose truth is tested, or plain text', () => {
     const languages = new Set(blocks.map(({ language }) => language));
     assert.deepEqual([...languages].sort(), ['console', 'js', 'sh', 'text', 'ts']);

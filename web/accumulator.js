@@ -39,6 +39,7 @@ export class NormAccumulator {
   _state = emptyState();
 
   /**
+   * The norm of nothing yet.
    * @param {number} [normType]  p: any number > 0, Infinity included; 2 if left out
    * @throws {TypeError} if normType is not a number
    * @throws {RangeError} if it is not greater than 0

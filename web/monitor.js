@@ -24,15 +24,15 @@ import { withWords } from './words/text.js';
 
 /**
  * @typedef {object} MonitorState  What toJSON returns: plain and safe for JSON.
- * @property {'monitor'} gradnorm
- * @property {1} version
+ * @property {'monitor'} gradnorm  what it is the state of
+ * @property {1} version  of this form
  * @property {Record<string, string | number | boolean>} options  those of the method, Infinity as 'Infinity'
- * @property {number} steps
+ * @property {number} steps  how many finite norms there were
  * @property {number} [averaged]  how many norms the averages are of, since they began; steps if left out, as in earlier
  *   releases
- * @property {number} spikes
- * @property {number} nonfinite
- * @property {number} consecutiveNonfinite
+ * @property {number} spikes  how many of them were spikes
+ * @property {number} nonfinite  how many norms were NaN or Infinity
+ * @property {number} consecutiveNonfinite  how many of the latest were
  * @property {number} mean  0 if averaged is
  * @property {number} deviation  0 if averaged is
  * @property {number[]} history  the last norms, oldest first; empty unless the method is 'percentile'
@@ -115,6 +115,7 @@ export class GradMonitor {
   _last = null;
 
   /**
+   * A monitor that has seen no norm yet.
    * @param {MonitorOptions} [options]
    * @throws {TypeError} if an option is unknown, belongs to another method or has the wrong type
    * @throws {RangeError} if an option is a number out of its range

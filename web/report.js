@@ -11,6 +11,7 @@ import { alignColumns, formatCount, formatNumber, formatShare, withWords } from 
  */
 
 /**
+ * Which norm a report is about.
  * @typedef {object} ReportOptions
  * @property {number} [normType]  p: any number > 0, Infinity included; 2 if left out
  */

@@ -7,9 +7,9 @@
  *     totals[0] * 2^(32 * top) + totals[1] * 2^(32 * (top - 1)) + ... + totals[4] * 2^(32 * (top - 4))
  *
  * @typedef {object} NormAccumulatorState
- * @property {'norm accumulator'} gradnorm
- * @property {1} version
- * @property {number | 'Infinity'} normType
+ * @property {'norm accumulator'} gradnorm  what it is the state of
+ * @property {1} version         of this form
+ * @property {number | 'Infinity'} normType  p
  * @property {number} elements   how many were added
  * @property {number} largest    the largest finite magnitude that had to be looked at, as for p = Infinity
  * @property {boolean} nan       whether there was a NaN

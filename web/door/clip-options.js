@@ -14,6 +14,7 @@ import { checkChoice, checkLossScale, checkNormType, checkNotNegative } from '..
  */
 
 /**
+ * How to clip.
  * @typedef {object} ClipOptions
  * @property {number} [normType]  p: any number > 0, Infinity included; 2 if left out
  * @property {number} [eps]       added to the norm when it divides: 1e-6 if left out, as in PyTorch; 0 as in optax
@@ -23,7 +24,7 @@ import { checkChoice, checkLossScale, checkNormType, checkNotNegative } from '..
  *   not; a finite number > 0, 1 if left out
  */
 
-/** @typedef {'all' | 'tensor'} ClipPer  What maxNorm is the limit of: the norm of all tensors together, or of each alone */
+/** @typedef {'all' | 'tensor'} ClipPer  What maxNorm is the limit of: the norm of all tensors together, or of each alone. */
 
 /** @type {readonly NonfinitePolicy[]} */
 export const POLICIES = ['propagate', 'throw', 'skip', 'zero'];

@@ -11,6 +11,7 @@ import { describe } from '../words/errors.js';
  */
 
 /**
+ * How to find a threshold, and when to give up.
  * @typedef {object} MonitorOptions
  * @property {MonitorMethod} [method]  'zscore' if left out
  * @property {number} [maxNorm]  only with 'fixed', and required there: the threshold, >= 0 or Infinity

@@ -15,6 +15,7 @@ import { collectMixed, collectTensors } from './tensors.js';
  */
 
 /**
+ * Where to compute.
  * @typedef {object} GpuOptions
  * @property {GpuDevice} [device]  yours, with your buffers; left out, one is requested
  * @property {'low-power' | 'high-performance'} [powerPreference]  for the device that is requested
@@ -103,7 +104,7 @@ export class GpuGradNorm {
    * with a plan of your own.
    * @overload
    * @param {import('./tensors.js').MixedGradients} gradients
-   * @param {number} [normType]
+   * @param {number} [normType]  p: any number > 0, Infinity included; 2 if left out
    * @returns {Promise<number>}
    * @throws {TypeError | RangeError | Error} as gradNorm and plan
    */

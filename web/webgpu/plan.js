@@ -34,6 +34,7 @@ import { Measuring, Rewriting } from './work.js';
  */
 
 /**
+ * How to clip on the GPU.
  * @typedef {object} GpuClipOptions
  * @property {number} [normType]  p: 1 or more up to 64, 0.5 up to 1, or Infinity; 2 if left out
  * @property {number} [eps]       added to the norm when it divides: 1e-6 if left out
@@ -46,12 +47,14 @@ import { Measuring, Rewriting } from './work.js';
  */
 
 /**
+ * How to clamp on the GPU.
  * @typedef {object} GpuValueOptions
  * @property {number} [lossScale]  as for clipGradNorm
  * @property {GpuCommandEncoder} [encoder]  as for clipGradNorm
  */
 
 /**
+ * Which norm a report is about.
  * @typedef {object} GpuReportOptions
  * @property {number} [normType]  p: any number > 0, Infinity included; 2 if left out
  */
@@ -151,8 +154,9 @@ export class GpuPlan {
 
   /**
    * The tensors' part of a norm, to merge with others.
-   * @param {number} [normType]
+   * @param {number} [normType]  as for gradNorm
    * @returns {Promise<NormAccumulator>}
+   * @throws {TypeError | RangeError | Error} as gradNorm
    */
   async accumulate(normType = 2) {
     return NormAccumulator.fromJSON(jsonOf(await this.partial(normType), normType));
@@ -212,7 +216,7 @@ export class GpuPlan {
    * by, for an optimizer kernel of yours that reads every gradient anyway. That saves a pass over the gradients. Where the norm
    * is not finite, flags say so; then the coefficient is NaN or 0 under 'propagate', 1 under 'skip' and 'throw', 0 under 'zero',
    * and 0 * NaN is NaN: let the kernel look at the flags.
-   * @param {number | Monitor} maxNorm
+   * @param {number | Monitor} maxNorm  as for clipGradNorm
    * @param {GpuClipOptions} [options]
    * @returns {GpuClipStep}
    * @throws {TypeError | RangeError | Error} as clipGradNorm, but tensors may overlap
@@ -223,8 +227,8 @@ export class GpuPlan {
 
   /**
    * Clamps every element to [-clipValue, clipValue] in place, the limit rounded to the nearest value of the
-   * element's type. NaN stays NaN. With lossScale every element is divided by it before, in passes of their own. Nothing is read back; that something is wrong with a buffer, the console tells, and the
-   * next call of a method of the plan throws it.
+   * element's type. NaN stays NaN. With lossScale every element is divided by it before, in passes of their own. Nothing is read
+   * back; that something is wrong with a buffer, the console tells, and the next call of a method of the plan throws it.
    * @param {number} clipValue  a number >= 0 or Infinity
    * @param {GpuValueOptions} [options]
    * @returns {void}
@@ -278,6 +282,7 @@ export class GpuPlan {
 
   /**
    * Gives the GPU's memory back. What is under way rejects.
+   * @returns {void}
    */
   destroy() {
     if (!this.#steps.destroy()) return;

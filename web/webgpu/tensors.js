@@ -11,7 +11,7 @@ import { wordsAround } from './jobs.js';
 /**
  * A gradient in a buffer with usage STORAGE.
  * @typedef {object} GpuGradient
- * @property {GpuBuffer} buffer
+ * @property {GpuBuffer} buffer  on the device of the GpuGradNorm
  * @property {number} [offset]  in bytes, a multiple of the element's size; 0 if left out
  * @property {number} length    in elements
  * @property {'float32' | 'float16' | 'bfloat16'} [dtype]  'float32' if left out

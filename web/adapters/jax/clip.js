@@ -12,6 +12,7 @@ import { dispose, gradientsOf, mapTree, readTree } from './tree.js';
 /** @typedef {import('./tree.js').JaxTree} JaxTree */
 
 /**
+ * How to clip, and what of jax-js makes it fast.
  * @typedef {object} ClipByGlobalNormOptions
  * @property {number} [normType]  p: any number > 0, Infinity included, on webgpu from 0.5 to 64 or Infinity; 2 if left out
  * @property {number} [eps]       added to the norm when it divides: 1e-6 if left out, as in PyTorch; 0 as in optax

@@ -35,7 +35,7 @@ import { dispose, gradientsOf, readTree, take } from './tree.js';
  * await globalNorm(gradients, Infinity); // 4
  *
  * @overload
- * @param {JaxTree} gradients
+ * @param {JaxTree} gradients  consumed
  * @param {number} [normType]  p: any number > 0, Infinity included; 2 if left out
  * @param {GlobalNormOptions} [options]
  * @returns {number | Promise<number>}  a number at once, but a promise if an array is on webgpu; `await` serves both

@@ -2,9 +2,15 @@
 // before anything is consumed.
 import { describe, isList, placeIn } from '../../words/errors.js';
 
+/** @typedef {import('@jax-js/jax').DType} DType */
+
 /**
+ * An array of jax-js.
  * @typedef {import('@jax-js/jax').Array} JaxArray
- * @typedef {import('@jax-js/jax').DType} DType
+ */
+
+/**
+ * The function jit of jax-js.
  * @typedef {import('@jax-js/jax').jit} Jit
  */
 

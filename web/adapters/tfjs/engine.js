@@ -2,14 +2,14 @@
 // where tensors lie. Describes what it uses of it, so that nothing of any copy is imported.
 
 /**
- * A tensor of any copy of TensorFlow.js.
+ * A tensor of any copy of TensorFlow.js: what is used of it.
  * @typedef {object} TfTensor
- * @property {object} dataId
- * @property {number[]} shape
- * @property {string} dtype
- * @property {number} size
- * @property {boolean} isDisposed
- * @property {() => void} dispose
+ * @property {object} dataId   of its elements, which several tensors may share
+ * @property {number[]} shape  how many along each dimension
+ * @property {string} dtype    'float32', 'int32' or 'bool' where it is a gradient
+ * @property {number} size     in elements
+ * @property {boolean} isDisposed  whether it was given back
+ * @property {() => void} dispose  gives it back
  */
 
 /** @typedef {Pick<TfTensor, 'dataId' | 'shape' | 'dtype'>} TensorInfo */

@@ -7,18 +7,28 @@ import { check, checkChoice, checkLossScale, checkNotNegative, checkOptions } fr
 /** @typedef {import('../../clip.js').Monitor} Monitor */
 
 /**
+ * How to clip, beside what is common to all that clip.
  * @typedef {object} TfOnlyOptions
  * @property {ClipPer} [per]  what is clipped to maxNorm: the norm of all ('all', if left out), or each tensor's own ('tensor')
  * @property {number} [lossScale]  what the loss was multiplied by: gradients are measured, and given, divided by it
+ */
+
+/**
+ * How to clip.
  * @typedef {ClipOptions & TfOnlyOptions} TfClipOptions
  */
 
 /**
+ * To what limit an optimizer clips, one of three, and who is told the norm.
  * @typedef {object} OwnClipOptions
  * @property {number} [maxNorm]   a number >= 0 or Infinity; this, monitor or maxValue
  * @property {Monitor} [monitor]  a GradMonitor, that says at each step what to clip to
  * @property {number} [maxValue]  a number >= 0 or Infinity, that every element is clamped to
  * @property {(norm: number) => void} [onNorm]  gets the norm before clipping of each step; where it is computed on a GPU, later
+ */
+
+/**
+ * How an optimizer clips.
  * @typedef {TfClipOptions & OwnClipOptions} WithClipOptions
  */
 
