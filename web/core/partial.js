@@ -2,7 +2,9 @@
 // outside the core. Pure; imports nothing.
 
 /**
- * The state of a NormAccumulator as plain JSON. The sum of the p-th powers of the elements is
+ * The state of a NormAccumulator as plain JSON.
+ *
+ * The sum of the p-th powers of the elements is
  *
  *     totals[0] * 2^(32 * top) + totals[1] * 2^(32 * (top - 1)) + ... + totals[4] * 2^(32 * (top - 4))
  *
