@@ -27,6 +27,7 @@ import {
   waitForSteps,
   waitForText,
 } from './demo-browser.js';
+import { blocksIn, readPage } from './docs.js';
 import { ROOT } from './support.js';
 
 const SCREENSHOTS = join(ROOT, 'build', 'screenshots');
@@ -149,6 +150,17 @@ test('the built page carries its policy, and asks for nothing but files beside i
   const places = [...html.matchAll(/\s(?:src|href)="([^"]*)"/g)].map(([, place]) => place);
   assert.ok(places.length >= 5, `${places}`);
   for (const place of places) assert.match(place, /^(\.\/|#)/);
+});
+
+test('the page shows the recipes of the README as they are', () => {
+  const html = readFileSync(join(DEMO_FOLDER, 'index.html'), 'utf8');
+  const shown = [...html.matchAll(/<pre [^>]*><code>([^]*?)<\/code><\/pre>/g)].map(([, code]) =>
+    code.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&quot;', '"').replaceAll('&amp;', '&'),
+  );
+  const section = /^## Recipes\n([^]*?)^## /m.exec(readPage('README.md'))?.[1] ?? '';
+  const recipes = blocksIn(section).map(({ code }) => code.trimEnd());
+  assert.equal(recipes.length, 5);
+  assert.deepEqual(shown, recipes);
 });
 
 test('who waits in vain is told for what, how long, and what was seen last', async () => {

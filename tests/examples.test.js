@@ -1,4 +1,4 @@
-// tests/examples.test.js: the programs in web/examples/ do what the README says, and the README shows them as they are.
+// tests/examples.test.js: the programs in web/examples/ do what docs/ says, and docs/ shows them as they are.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -11,32 +11,36 @@ import { train } from '../web/examples/loop.js';
 import { clippedStep } from '../web/examples/tfjs.js';
 import { normsOf } from '../web/examples/workers.js';
 import { clipGradNorm, gradNorm } from 'gradnorm';
+import { readPage, withoutTypes } from './docs.js';
 import { ROOT } from './support.js';
 
 const require = createRequire(import.meta.url);
 setWasmPaths(`${dirname(require.resolve('@tensorflow/tfjs-backend-wasm'))}/`);
 
-test('the README shows the step of TensorFlow.js as it is', () => {
+test('docs/tensorflow.md shows the step by hand as it is', () => {
   const code = readFileSync(join(ROOT, 'web', 'examples', 'tfjs.js'), 'utf8');
   const step = code.slice(code.indexOf('function clippedStep'));
   assert.ok(step.length > 100 && code.split('\n').length <= 30);
-  assert.ok(readFileSync(join(ROOT, 'README.md'), 'utf8').includes(`\`\`\`js\n${step}\`\`\``));
+  assert.ok(readPage('docs/tensorflow.md').includes(`\`\`\`js\n${step}\`\`\``));
 });
 
-test('the README shows the step of gradient descent on the GPU as it is', () => {
+test('docs/webgpu.md shows the step of gradient descent on the GPU as it is', () => {
   const code = readFileSync(join(ROOT, 'web', 'examples', 'gpu.js'), 'utf8');
   const step = code.slice(code.indexOf('const SGD')).replace(/^\/\*\* @type.*\n/m, '');
   assert.ok(step.length > 100 && code.split('\n').length <= 30);
-  assert.ok(readFileSync(join(ROOT, 'README.md'), 'utf8').includes(`\`\`\`js\n${step}\`\`\``));
+  assert.ok(readPage('docs/webgpu.md').includes(`\`\`\`js\n${step}\`\`\``));
 });
 
-for (const name of ['loop', 'workers'])
-  test(`the README shows the program ${name}.js as it is, but for the words of its types`, () => {
+for (const [name, page] of [
+  ['loop', 'loops.md'],
+  ['workers', 'workers.md'],
+])
+  test(`docs/${page} shows the program ${name}.js as it is, but for the words of its types`, () => {
     const code = readFileSync(join(ROOT, 'web', 'examples', `${name}.js`), 'utf8');
     assert.ok(code.split('\n').length <= 31);
     const shown = withoutTypes(code.slice(code.indexOf('import')));
     assert.ok(shown.length > 500);
-    assert.ok(readFileSync(join(ROOT, 'README.md'), 'utf8').includes(`\`\`\`js\n${shown}\`\`\``), shown);
+    assert.ok(readPage(`docs/${page}`).includes(`\`\`\`js\n${shown}\`\`\``), shown);
   });
 
 /**
@@ -46,13 +50,6 @@ for (const name of ['loop', 'workers'])
  */
 function assertNear(actual, expected, bound) {
   assert.ok(Math.abs(actual - expected) <= bound * expected, `${actual}, not ${expected}`);
-}
-
-/** @param {string} code */
-function withoutTypes(code) {
-  return code
-    .replace(/^\/\*\* @type.*\n|^\/\*\*\n[^]*?\*\/\n|^\/\*\* @param.*\n/gm, '')
-    .replace(/\/\*\*[^]*?\*\/ \(([\w.]+)\)/g, '$1');
 }
 
 test('a loop of your own: the step that explodes is clipped by the norms before it, the sick one left out', () => {

@@ -47,9 +47,10 @@ const PEERS = ['@jax-js/jax', '@tensorflow/tfjs-core'];
 /** What a browser may load. */
 const BROWSER_MODULES = ['gradnorm.js', ...MODULES.filter((file) => !file.startsWith('cli/'))];
 
-/** Everything in the tarball: modules, their WebAssembly, the declarations of web/, and the papers. */
+/** Everything in the tarball: modules, their WebAssembly, the declarations of web/, and the papers, with the pages of docs/. */
 const FILES = [
   ...['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'],
+  ...filesIn(join(ROOT, 'docs')).map((page) => `docs/${page}`),
   ...OTHER_ENTRIES.map((entry) => `${entry}/package.json`),
   ...['gradnorm.js', 'gradnorm.wasm', ...MODULES].map((file) => `dist/${file}`),
   ...filesIn(join(ROOT, 'web'))

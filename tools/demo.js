@@ -1,6 +1,7 @@
 // tools/demo.js: the demo page, by Vite: from web/demo/page to dist/demo, a folder for any web server, and a server to
 // look at it.
 import { join } from 'node:path';
+import { recipesHtml } from './recipes.js';
 import { ROOT, say } from './steps.js';
 
 /** Where the page is built to. */
@@ -25,6 +26,9 @@ const CONFIG = {
     license: { fileName: 'licenses.md' },
   },
   worker: { format: 'es' },
+  plugins: [
+    { name: 'recipes', transformIndexHtml: (html) => html.replace('<!-- recipes -->', () => recipesHtml()) },
+  ],
 };
 
 export async function buildDemo() {

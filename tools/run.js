@@ -1,5 +1,5 @@
 // tools/run.js: the command behind every npm script. Sets up, builds, then does what was asked:
-//   node tools/run.js build | start | test | test:thorough | test:runtimes | bench | bench:gpu | demo | demo:build | format
+//   node tools/run.js build | start | test | test:thorough | test:runtimes | bench | bench:gpu | demo | demo:build | docs | format
 //   [arguments for the program]
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -66,6 +66,12 @@ const COMMANDS = {
     ensureBrowsers();
     ensureVulkanLoader();
     await handOver([join('tests', 'runtimes', 'run.js'), ...args]);
+  },
+  async docs() {
+    ensureNpmPackages();
+    const { writeApiPage } = await import('./docs.js');
+    writeApiPage();
+    say('docs/api.md is written');
   },
   async format() {
     ensureNpmPackages();

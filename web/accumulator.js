@@ -24,11 +24,12 @@ import { checksum, ELEMENTS, emptyState, jsonOf, KIND, TOTALS, VERSION, wordsOf 
  *
  * @example
  * const accumulator = new NormAccumulator();
- * for (const layer of layers.toReversed()) accumulator.add(layer.backward());
- * accumulator.norm; // gradNorm of all
+ * for (const gradient of [new Float32Array([3]), new Float32Array([4])]) accumulator.add(gradient);
+ * accumulator.norm; // 5
  *
- * // In a worker:             postMessage(accumulator.toJSON());
- * // In the one that merges:  total.merge(NormAccumulator.fromJSON(event.data));
+ * const state = accumulator.toJSON(); // in a worker, which posts it
+ * const total = new NormAccumulator().merge(NormAccumulator.fromJSON(state)); // where they meet
+ * total.norm; // 5
  */
 export class NormAccumulator {
   // Not private members: proxies that make objects reactive could not reach those.
@@ -115,6 +116,7 @@ export class NormAccumulator {
   }
 
   /**
+   * The accumulator of a state, which may have come from anywhere.
    * @param {unknown} state  what toJSON returned, also by way of JSON or postMessage
    * @returns {NormAccumulator}
    * @throws {TypeError} if it is not such a state, of this version, or was damaged; the message names what is

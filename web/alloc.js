@@ -28,9 +28,10 @@ import { readTemplate } from './door/template.js';
  *
  * @example
  * const gradients = allocGradients({ weight: 4096, bias: 64, frozen: null });
- * gradients.weight[0] = 3;
- * clipGradNorm(gradients, 1);
- * const others = allocGradients(weights); // of the types and lengths of your weights
+ * gradients.weight[0] = 3; // your backward pass
+ * clipGradNorm(gradients, 1); // 3
+ * const others = allocGradients([new Float64Array(10)]); // of the types and lengths of your weights
+ * others[0] instanceof Float64Array; // true
  *
  * @template T
  * @param {T} template  a length (of a Float32Array), a typed array (whose type and length count), null (stays null), or an array,

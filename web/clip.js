@@ -17,8 +17,8 @@ import { FLOAT_ROOM, needsRoundingTowardZero, roomOfDoubles } from './core/room.
  * @typedef {import('./core/dtypes.js').Tensor} Tensor
  * @typedef {import('./door/clip-options.js').ClipOptions} ClipOptions
  * @typedef {import('./door/clip-options.js').ClipPer} ClipPer
- * @typedef {Pick<import('./monitor.js').GradMonitor, 'update' | 'dryRun'>} Monitor  a GradMonitor, of this copy of the
- *   library or of another, or what does as it does
+ * @typedef {Pick<import('./monitor.js').GradMonitor, 'update' | 'dryRun'>} Monitor  A GradMonitor, of this copy of the
+ *   library or of another, or what does as it does.
  */
 
 /**
@@ -31,8 +31,9 @@ import { FLOAT_ROOM, needsRoundingTowardZero, roomOfDoubles } from './core/room.
  * Of Float32Arrays and Float64Arrays the norm is at most maxNorm afterwards, as gradNorm measures it, so that clipping
  * again writes nothing. Rounding may not take it above, so the factor is at most maxNorm / norm * (1 - 3 * 2^-23), where
  * all are Float64Arrays (1 - 2^-46) if p >= 1 and 2p is whole, else (1 - 2^-38 max(1, 1/p)); and where maxNorm is so
- * small that the roundings of subnormal elements count, those are rounded toward zero. With halves among them the factor is the formula's, and the norm may end above maxNorm by
- * what the elements' roundings make: at most 2^-11 of it for float16, 2^-8 for bfloat16, as long as they are normal.
+ * small that the roundings of subnormal elements count, those are rounded toward zero. With halves among them the factor is
+ * the formula's, and the norm may end above maxNorm by what the elements' roundings make: at most 2^-11 of it for float16,
+ * 2^-8 for bfloat16, as long as they are normal.
  *
  * The norm is finite whenever the gradients are and it is not beyond the doubles, so gradients of 1e20, whose
  * float32 squares would overflow, are clipped like any others. Each product is computed in double, then rounded
@@ -45,21 +46,23 @@ import { FLOAT_ROOM, needsRoundingTowardZero, roomOfDoubles } from './core/room.
  *
  * Gradients of a loss that was multiplied by `lossScale`, so that those in half precision do not vanish, are measured and
  * clipped as if they had been divided by it before, and they are divided in the same pass: g = g / lossScale where nothing
- * is clipped, exactly if lossScale is a power of two. A norm that is not finite under 'skip' writes nothing, so that the scale can be lowered and the
- * step left out. Source: P. Micikevicius et al., "Mixed Precision Training", ICLR 2018, arXiv:1710.03740.
+ * is clipped, exactly if lossScale is a power of two. A norm that is not finite under 'skip' writes nothing, so that the
+ * scale can be lowered and the step left out. Source: P. Micikevicius et al., "Mixed Precision Training", ICLR 2018, arXiv:1710.03740.
+ *
+ * With `per: 'tensor'` maxNorm is the limit of each tensor's own norm, as Keras' clipnorm (without it, its global_clipnorm):
+ * a tensor is scaled as if it were alone, and `nonfinite` is about its norm. The norm of all is returned.
  *
  * Source: R. Pascanu, T. Mikolov, Y. Bengio, "On the difficulty of training recurrent neural networks", ICML
  * 2013, arXiv:1211.5063; eps and the return value are those of torch.nn.utils.clip_grad_norm_.
  *
  * @example
- * const norm = clipGradNorm(model.parameters(), 1);
- *
- * With `per: 'tensor'` maxNorm is the limit of each tensor's own norm, as Keras' clipnorm (without it, its global_clipnorm):
- * a tensor is scaled as if it were alone, and `nonfinite` is about its norm. The norm of all is returned.
+ * const gradients = { weight: new Float32Array([30, 0]), bias: new Float32Array([40]) };
+ * clipGradNorm(gradients, 1); // 50
+ * clipGradNorm(gradients, 1) <= 1; // true
  *
  * @param {Gradients} gradients  floating-point gradients in any form that gradNorm accepts
  * @param {number | Monitor} maxNorm  a number >= 0 or Infinity, or a monitor that has one for every step, of the norm of all
- * @param {ClipOptions & { per?: ClipPer }} [options]
+ * @param {ClipOptions & { per?: ClipPer }} [options]  per: 'all' if left out
  * @returns {number}  the norm before, of the gradients divided by lossScale
  * @throws {TypeError} if an argument is of the wrong type, a gradient cannot be written, or two share only a part
  *   of their memory; the message names the place, what was found there and what is expected

@@ -89,10 +89,12 @@ const OBJECT = {
  * "AutoClip: Adaptive Gradient Clipping for Source Separation Networks", 2020, doi:10.48550/arXiv.2007.14469.
  *
  * @example
- * const monitor = new GradMonitor({ method: 'zscore', maxNonfinite: 10 });
- * // at each step, between the backward pass and the optimizer:
- * const { threshold, spike } = monitor.update(gradNorm(gradients));
- * if (spike) clipGradNorm(gradients, threshold);
+ * const monitor = new GradMonitor({ method: 'zscore', warmUp: 3, maxNonfinite: 10 });
+ * for (const norm of [1, 1.1, 0.9]) monitor.update(norm);
+ * monitor.update(1).spike; // false
+ * // In the place of maxNorm, between the backward pass and the optimizer:
+ * clipGradNorm({ weight: new Float32Array([100]) }, monitor); // 100
+ * monitor.last.spike; // true
  */
 export class GradMonitor {
   /** @private */
@@ -123,6 +125,7 @@ export class GradMonitor {
     this._history = this.method === 'percentile' ? makeHistory(this._options.history, []) : null;
   }
 
+  /** What sets the threshold. */
   get method() {
     return this._options.method;
   }

@@ -25,7 +25,7 @@ import { alignColumns, formatCount, formatNumber, formatShare, withWords } from 
  * @typedef {object} TensorReport
  * @property {string} name      such as fc1.weight; in lists the index
  * @property {string} dtype     such as float32
- * @property {number} elements
+ * @property {number} elements  how many there are
  * @property {number} norm      the p-norm of this tensor alone
  * @property {number} share     of the sum of p-th powers, in [0, 1]; all add up to 1, but are 0 if the norm is 0 and
  *   NaN if an element is not finite. For p from 2^40 on, where one element is all of the norm, those who have it share alike
@@ -52,11 +52,12 @@ const MAXIMUM_FROM = 2 ** 40;
 const HEADERS = ['tensor', 'dtype', 'elements', 'norm', 'share', 'max', 'mean |g|', 'zeros', 'NaN', 'inf'];
 
 /**
- * What gradReport returns.
+ * What gradReport returns: the norm and the health of all gradients, and a row for each tensor.
  */
 export class GradReport {
   /**
    * For gradReport and its like elsewhere, who did the looking.
+   * @internal
    * @param {number} normType
    * @param {Health} total
    * @param {readonly Nonfinite[]} nonfinite
@@ -95,7 +96,7 @@ export class GradReport {
   /**
    * A table, as the console of Node.js shows a report. Of more than 40 tensors those that are not finite and those
    * with the largest norms, unless it is told which.
-   * @param {readonly TensorReport[]} [rows]
+   * @param {readonly TensorReport[]} [rows]  of `tensors`
    * @returns {string}
    */
   toString(rows = rowsToShow(this.tensors)) {
@@ -128,11 +129,11 @@ export class GradReport {
  * element is the first that is not finite.
  *
  * @example
- * const report = gradReport(gradients);
- * console.log(report);            // a table
- * report.norm;                    // gradNorm(gradients)
- * report.firstNonfinite;          // { tensor: 'fc1.weight', index: 1234, value: NaN }, or null
- * console.table(report.tensors);
+ * const report = gradReport({ weight: new Float32Array([3, NaN]), bias: new Float32Array([4]) });
+ * report.norm; // NaN
+ * report.firstNonfinite; // { tensor: 'weight', index: 1, value: NaN }
+ * report.tensors[1].norm; // 4
+ * String(report).split('\n')[0]; // '2-norm NaN of 3 elements in 2 tensors'
  *
  * @param {Gradients} gradients  in any form that gradNorm accepts; never written
  * @param {ReportOptions} [options]

@@ -64,8 +64,8 @@ export function getCore() {
  * do nothing. A load that fails is forgotten: call again.
  *
  * @example
- * await init();                               // warm up
- * await init(fetch('/assets/gradnorm.wasm')); // your own copy of gradnorm/gradnorm.wasm
+ * await init(); // or of your own copy of gradnorm/gradnorm.wasm, such as init(fetch('/assets/gradnorm.wasm'))
+ * gradNorm(new Float32Array([3, 4])); // 5
  *
  * @param {InitSource | Promise<InitSource>} [source]  left out: the entry point's own bytes
  * @returns {Promise<void>}
@@ -82,15 +82,15 @@ export async function init(source) {
 /**
  * As init, but synchronously, from a compiled module or bytes.
  *
- * @param {WebAssembly.Module | BufferSource} [given]  left out: the entry point's own bytes
+ * @param {WebAssembly.Module | BufferSource} [source]  left out: the entry point's own bytes
  * @returns {void}
  * @throws {TypeError} if the source is neither
  * @throws {Error} if it cannot be compiled or is not this version's module
  */
-export function initSync(given) {
-  if (given !== undefined) checkSource('initSync', given, isModuleOrBytes, INIT_SYNC_EXPECTED);
+export function initSync(source) {
+  if (source !== undefined) checkSource('initSync', source, isModuleOrBytes, INIT_SYNC_EXPECTED);
   if (core !== null) return;
-  loadSync(given ?? offeredSource().readSync());
+  loadSync(source ?? offeredSource().readSync());
 }
 
 const INIT_SYNC_EXPECTED = 'a WebAssembly.Module or its bytes';

@@ -23,7 +23,7 @@ import { checkChoice, checkLossScale, checkNormType, checkNotNegative } from '..
  *   not; a finite number > 0, 1 if left out
  */
 
-/** @typedef {'all' | 'tensor'} ClipPer  what maxNorm is the limit of: the norm of all tensors together, or of each alone */
+/** @typedef {'all' | 'tensor'} ClipPer  What maxNorm is the limit of: the norm of all tensors together, or of each alone */
 
 /** @type {readonly NonfinitePolicy[]} */
 export const POLICIES = ['propagate', 'throw', 'skip', 'zero'];

@@ -1,4 +1,4 @@
-// web/examples/gpu.js: gradient descent on the GPU whose kernel clips by itself, in no pass of its own; the README shows it, and
+// web/examples/gpu.js: gradient descent on the GPU whose kernel clips by itself, in no pass of its own; docs/ shows it, and
 // tests/webgpu-steps.test.js runs it.
 const SGD = `
   struct Result { flags: u32, norm: f32, coefficient: f32, step: u32 }

@@ -1,5 +1,5 @@
-// web/examples/loop.js: a training loop of your own, whose gradients lie where the core measures and clips them without a copy; the
-// README shows it, and tests/examples.test.js runs it.
+// web/examples/loop.js: a training loop of your own, whose gradients lie where the core measures and clips them without a copy;
+// docs/ shows it, and tests/examples.test.js runs it.
 import { allocGradients, clipGradNorm, GradMonitor, gradReport } from 'gradnorm';
 
 /**

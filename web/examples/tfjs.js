@@ -1,4 +1,4 @@
-// web/examples/tfjs.js: a step of training with TensorFlow.js whose gradients are clipped; the README shows it, and
+// web/examples/tfjs.js: a step of training with TensorFlow.js whose gradients are clipped; docs/ shows it, and
 // tests/examples.test.js runs it.
 import { clipGradNorm } from 'gradnorm';
 

@@ -1,4 +1,4 @@
-// web/examples/workers.js: one norm of gradients that are spread over threads; the README shows it, and tests/examples.test.js runs
+// web/examples/workers.js: one norm of gradients that are spread over threads; docs/ shows it, and tests/examples.test.js runs
 // it. Every worker runs this file too.
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { allocGradients, clipGradsWithNorm, NormAccumulator } from 'gradnorm';

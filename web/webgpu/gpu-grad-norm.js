@@ -24,12 +24,14 @@ import { collectMixed, collectTensors } from './tensors.js';
  * Gradient norms and clipping where the gradients are: in buffers of a WebGPU device.
  *
  * @example
- * const gpu = await GpuGradNorm.create({ device });
- * const plan = gpu.plan({ weight: { buffer, length: 1024 }, bias: { buffer: other, offset: 256, length: 32 } });
- * // every step
- * const step = plan.clipGradNorm(1);
- * optimizer.step();
- * console.log(await step.norm());
+ * const gpu = await GpuGradNorm.create(); // or { device }, yours
+ * const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
+ * const buffer = gpu.device.createBuffer({ size: 16, usage });
+ * gpu.device.queue.writeBuffer(buffer, 0, new Float32Array([3, 0, 0, 4]));
+ * const plan = gpu.plan({ weight: { buffer, length: 3 }, bias: { buffer, offset: 12, length: 1 } }); // once
+ * const step = plan.clipGradNorm(1); // every step
+ * await step.norm(); // 5
+ * gpu.destroy();
  */
 export class GpuGradNorm {
   #context;
@@ -40,6 +42,7 @@ export class GpuGradNorm {
 
   /**
    * For GpuGradNorm.create.
+   * @internal
    * @param {Context} context
    * @param {boolean} ownsDevice
    */
@@ -54,6 +57,7 @@ export class GpuGradNorm {
   }
 
   /**
+   * The way in: on a device of yours, or on one that is requested with the adapter's own limits.
    * @param {GpuOptions} [options]
    * @returns {Promise<GpuGradNorm>}
    * @throws {TypeError} if an option is wrong, or the device has less than the limits that every device has
@@ -125,7 +129,10 @@ export class GpuGradNorm {
     return finish(partial, normType);
   }
 
-  /** Destroys all plans, and the device if it was requested here. What is under way rejects. */
+  /**
+   * Destroys all plans, and the device if it was requested here. What is under way rejects.
+   * @returns {void}
+   */
   destroy() {
     if (this.#isDestroyed) return;
     this.#isDestroyed = true;

@@ -69,7 +69,8 @@ import { Measuring, Rewriting } from './work.js';
  */
 
 /**
- * A list of tensors in buffers, with everything that measuring and clipping them needs: made once, used every step.
+ * A list of tensors in buffers, with everything that measuring and clipping them needs: made once by GpuGradNorm.plan, used every
+ * step.
  */
 export class GpuPlan {
   #context;
@@ -94,6 +95,7 @@ export class GpuPlan {
   #steps;
 
   /**
+   * @internal
    * @param {Context} context
    * @param {GpuTensor[]} tensors
    * @param {() => void} forget  called when the plan is destroyed

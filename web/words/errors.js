@@ -10,17 +10,19 @@ import { typedArrayName } from './typed-array.js';
  */
 export class GradientError extends Error {
   /**
+   * @internal
    * @param {string} message
    * @param {{ tensor: string, index: number, value: number } | null} offender
    */
   constructor(message, offender) {
     super(message, { cause: offender });
+    /** Of the class. */
     this.name = 'GradientError';
-    /** @type {string | null} the tensor's name, as in a report */
+    /** The tensor's name, as in a report. @type {string | null} */
     this.tensor = offender?.tensor ?? null;
-    /** @type {number | null} counted over the tensor's elements */
+    /** Of the element, counted over the tensor's elements. @type {number | null} */
     this.index = offender?.index ?? null;
-    /** @type {number | null} NaN, Infinity or -Infinity */
+    /** NaN, Infinity or -Infinity. @type {number | null} */
     this.value = offender?.value ?? null;
   }
 

@@ -53,7 +53,12 @@ import { dispose, gradientsOf, mapTree, readTree } from './tree.js';
  * fails there, a GradientError included, the next update throws.
  *
  * @example
- * const optimizer = chain(clipByGlobalNorm(1, { onNorm: (norm) => console.log(norm) }), adam(1e-3));
+ * import { init, numpy as np } from '@jax-js/jax';
+ *
+ * await init('wasm');
+ * const clip = clipByGlobalNorm(1, { onNorm: (norm) => console.log(norm) }); // 50
+ * const [updates] = clip.update({ weight: np.array([30, 40]) }, clip.init({}));
+ * // Or as a part of an optimizer: chain(clipByGlobalNorm(1), adam(1e-3)).
  *
  * @param {number} maxNorm  a number >= 0 or Infinity
  * @param {ClipByGlobalNormOptions} [options]

@@ -27,8 +27,12 @@ import { dispose, gradientsOf, readTree, take } from './tree.js';
  * GpuPlan.gradNorm.
  *
  * @example
- * globalNorm(tree.ref(gradients)); // 5, on wasm
- * await globalNorm(tree.ref(gradients), Infinity); // on any device
+ * import { init, numpy as np, tree } from '@jax-js/jax';
+ *
+ * await init('wasm');
+ * const gradients = { weight: np.array([3, 0]), bias: np.array([4]) };
+ * await globalNorm(tree.ref(gradients)); // 5
+ * await globalNorm(gradients, Infinity); // 4
  *
  * @overload
  * @param {JaxTree} gradients

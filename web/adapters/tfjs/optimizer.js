@@ -25,8 +25,11 @@ const OPTIMIZER = {
  * model.fit. All else of the optimizer stays its own, so that it can be saved and its learning rate changed.
  *
  * @example
- * const optimizer = withClip(tf.train.adam(1e-3), { maxNorm: 1, onNorm: (norm) => console.log(norm) });
- * optimizer.minimize(loss);
+ * import * as tf from '@tensorflow/tfjs';
+ *
+ * const weight = tf.variable(tf.tensor1d([3, 4]));
+ * const optimizer = withClip(tf.train.sgd(1), { maxNorm: 1, onNorm: (norm) => console.log(norm) }); // 10
+ * optimizer.minimize(() => tf.sum(tf.square(weight)));
  *
  * @template {TfOptimizer} T
  * @param {T} optimizer

@@ -18,7 +18,7 @@ import { collectTensors, replaceTensors } from './tensors.js';
  * The global p-norm of gradients, as gradNorm of the package computes it; on webgl for p = 1 and 2 the device does, within
  * 2^-18.
  * @template {TfGradients} T
- * @param {T} gradients   by name, in a list with or without names; null is skipped
+ * @param {T} gradients   TfGradients: by name, in a list with or without names; null is skipped
  * @param {number} [normType]  p: any number > 0, Infinity included; 2 if left out
  * @returns {number | Promise<number>}  a number at once, but a promise on webgpu; `await` serves both
  * @throws {TypeError | RangeError} on what is no tensor, naming its place, or if normType is wrong
