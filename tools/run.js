@@ -1,5 +1,5 @@
 // tools/run.js: the command behind every npm script. Sets up, builds, then does what was asked:
-//   node tools/run.js build | start | test | bench | bench:gpu | demo | demo:build | docs | test:thorough | format
+//   node tools/run.js build | start | test | test:thorough | test:runtimes | bench | bench:gpu | demo | demo:build | docs | format
 //   [arguments for the program]
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -60,6 +60,12 @@ const COMMANDS = {
   async 'test:thorough'(args) {
     process.env.GRADNORM_THOROUGH = '1';
     await COMMANDS.test(args);
+  },
+  async 'test:runtimes'(args) {
+    await ensureBuilt();
+    ensureBrowsers();
+    ensureVulkanLoader();
+    await handOver([join('tests', 'runtimes', 'run.js'), ...args]);
   },
   async docs() {
     ensureNpmPackages();
