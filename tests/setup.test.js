@@ -220,6 +220,6 @@ test('a command that is not one: the list of those that are, exit code 1', async
   assert.equal(status, 1);
   assert.equal(
     stderr,
-    'usage: node tools/run.js build | start | bench | bench:gpu | demo | demo:build | test | test:thorough | format\n',
+    'usage: node tools/run.js build | start | bench | bench:gpu | demo | demo:build | test | test:thorough | test:runtimes | docs | format\n',
   );
 });

@@ -73,15 +73,13 @@ export function clipOnGpu(engine, backend, group, settings) {
  * @param {Settings} settings
  * @returns {() => Promise<number>}  the norm before
  */
-function clipByPlan(plan, { maxNorm, monitor, maxValue, normType, eps, nonfinite }) {
+function clipByPlan(plan, { maxNorm, monitor, maxValue, normType, eps, nonfinite, lossScale }) {
+  const options = { normType, eps, lossScale };
   // An error is told by a step of its own, which writes nothing: the next leaves no NaN to the optimizer.
-  const told = nonfinite === 'throw' ? plan.clipGradNorm(Infinity, { normType, eps, nonfinite }) : null;
+  const told = nonfinite === 'throw' ? plan.clipCoefficient(Infinity, { ...options, nonfinite }) : null;
   const policy = nonfinite === 'propagate' ? nonfinite : 'zero';
-  const step = plan.clipGradNorm(/** @type {any} */ (monitor) ?? maxNorm, {
-    normType,
-    eps,
-    nonfinite: policy,
-  });
+  const limit = /** @type {any} */ (monitor) ?? maxNorm;
+  const step = plan.clipGradNorm(limit, { ...options, nonfinite: policy });
   if (maxValue !== Infinity) plan.clipGradValue(maxValue);
   return (told ?? step).norm;
 }

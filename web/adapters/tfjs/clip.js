@@ -36,9 +36,8 @@ const LARGE = 1 << 15;
  * @throws {GradientError} under 'throw'
  */
 export function clip(engine, tensors, settings) {
-  const { per, lossScale, normType } = settings;
-  const unscaled = lossScale === 1 ? tensors : divide(engine, tensors, lossScale);
-  const groups = per === 'tensor' ? unscaled.map((tensor) => [tensor]) : [unscaled];
+  const { per, normType } = settings;
+  const groups = per === 'tensor' ? tensors.map((tensor) => [tensor]) : [tensors];
   const backend = webgpuOf(engine, tensors);
   const results = groups.map((group) =>
     backend === undefined
@@ -73,21 +72,23 @@ function normOfNorms(norms, normType) {
  * @returns {Clipped}
  */
 function clipTogether(engine, group, settings) {
-  const { maxNorm, monitor, maxValue, normType, eps, nonfinite, isNormTold } = settings;
+  const { maxNorm, monitor, maxValue, normType, nonfinite, lossScale, isNormTold } = settings;
   const given = group.map(({ tensor }) => tensor);
   const rewrite = (/** @type {(copies: Float32Array[]) => void} */ how) => rewriteCopies(engine, given, how);
   const isNeeded = isNormTold || monitor !== null || maxNorm !== Infinity || nonfinite !== 'propagate';
-  const norm = isNeeded ? measure(engine, group, normType) : 0;
-  const limit = monitor === null ? maxNorm : thresholdOf(monitor, norm);
-  if (!Number.isFinite(norm) && nonfinite === 'throw') throwNonfinite(engine, group, normType);
-  if (monitor?.dryRun) return { tensors: given, norm };
-  if (!Number.isFinite(norm) && nonfinite !== 'propagate') {
+  const norm = isNeeded ? measure(engine, group, normType) / lossScale : 0;
+  const threshold = monitor === null ? maxNorm : thresholdOf(monitor, norm);
+  const limit = norm <= threshold || monitor?.dryRun ? Infinity : threshold;
+  const isSick = !Number.isFinite(norm);
+  if (isSick && nonfinite === 'throw') throwNonfinite(engine, group, normType);
+  if (isSick && nonfinite !== 'propagate' && !monitor?.dryRun) {
     const tensors = nonfinite === 'skip' ? given.map(() => null) : rewrite(clearAll);
     return { tensors, norm };
   }
-  if (maxValue !== Infinity) return { tensors: rewrite((copies) => clipGradValue(copies, maxValue)), norm };
-  const isClipped = !(norm <= limit) && limit !== Infinity;
-  return { tensors: isClipped ? scale(engine, given, { norm, limit, eps }) : given, norm };
+  if (maxValue !== Infinity)
+    return { tensors: rewrite((copies) => clipGradValue(copies, maxValue, { lossScale })), norm };
+  const isChanged = limit !== Infinity || lossScale !== 1;
+  return { tensors: isChanged ? scale(engine, given, norm, limit, settings) : given, norm };
 }
 
 /** @param {Float32Array[]} copies */
@@ -110,20 +111,24 @@ function thresholdOf(monitor, norm) {
  * Large tensors are multiplied by the back end, with the bits of the core, as long as all numbers are normal.
  * @param {Engine} engine
  * @param {readonly TfTensor[]} tensors
- * @param {{ norm: number, limit: number, eps: number }} norms
+ * @param {number} norm
+ * @param {number} limit
+ * @param {Settings} settings
  * @returns {TfTensor[]}
  */
-function scale(engine, tensors, { norm, limit, eps }) {
-  const factor = Math.min(clipCoefficient(norm, limit, eps), (limit / norm) * (1 - FLOAT_ROOM));
-  const isNormal = factor >= 2 ** -100 && limit >= 2 ** -100;
+function scale(engine, tensors, norm, limit, { eps, lossScale }) {
+  const clipping = Math.min(clipCoefficient(norm, limit, eps), (limit / norm) * (1 - FLOAT_ROOM) || 1);
+  const factor = clipping / lossScale;
+  const isNormal = Math.min(factor, limit) >= 2 ** -100 && factor <= 2 ** 100;
   const isMultiplied = (/** @type {TfTensor} */ tensor) => isNormal && multipliesFast(engine, tensor);
   const rest = tensors.filter((tensor) => !isMultiplied(tensor));
-  const rewritten = rewriteCopies(engine, rest, (copies) => clipGradsWithNorm(copies, limit, norm, { eps }));
-  const multiplier = scalar(engine, roundedDown(factor));
-  return tensors.map((tensor) =>
-    isMultiplied(tensor)
-      ? engine.runKernel('Multiply', { a: tensor, b: multiplier })
-      : /** @type {TfTensor} */ (rewritten.shift()),
+  const rewritten = rewriteCopies(engine, rest, (copies) =>
+    clipGradsWithNorm(copies, limit, norm, { eps, lossScale }),
+  );
+  const [kernel, number] = clipping === 1 ? ['RealDiv', lossScale] : ['Multiply', roundedDown(factor)];
+  const b = scalar(engine, number);
+  return tensors.map((a) =>
+    isMultiplied(a) ? engine.runKernel(kernel, { a, b }) : /** @type {TfTensor} */ (rewritten.shift()),
   );
 }
 
@@ -135,17 +140,6 @@ function multipliesFast(engine, tensor) {
   const { backend } = engine;
   if (backendOf(engine, tensor) !== backend) return false;
   return isWebgl(backend) || (isWasm(backend) && tensor.dtype === 'float32' && tensor.size >= LARGE);
-}
-
-/**
- * @param {Engine} engine
- * @param {readonly NamedTensor[]} tensors
- * @param {number} divisor
- * @returns {NamedTensor[]}
- */
-function divide(engine, tensors, divisor) {
-  const b = scalar(engine, divisor);
-  return tensors.map(({ name, tensor }) => ({ name, tensor: engine.runKernel('RealDiv', { a: tensor, b }) }));
 }
 
 /**

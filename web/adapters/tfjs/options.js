@@ -1,6 +1,6 @@
 // web/adapters/tfjs/options.js: what clipping is asked to do, checked.
 import { PER, readClipOptions } from '../../door/clip-options.js';
-import { check, checkChoice, checkLossScale, checkNotNegative, checkOptions } from '../../words/checks.js';
+import { check, checkChoice, checkNotNegative, checkOptions } from '../../words/checks.js';
 
 /** @typedef {import('../../door/clip-options.js').ClipOptions} ClipOptions */
 /** @typedef {import('../../door/clip-options.js').ClipPer} ClipPer */
@@ -10,7 +10,6 @@ import { check, checkChoice, checkLossScale, checkNotNegative, checkOptions } fr
  * How to clip, beside what is common to all that clip.
  * @typedef {object} TfOnlyOptions
  * @property {ClipPer} [per]  what is clipped to maxNorm: the norm of all ('all', if left out), or each tensor's own ('tensor')
- * @property {number} [lossScale]  what the loss was multiplied by: gradients are measured, and given, divided by it
  */
 
 /**
@@ -71,16 +70,15 @@ export function readOwnOptions(options) {
  */
 export function readOptions(caller, limit, options) {
   checkOptions(caller, options, NAMES);
-  const { per = 'all', lossScale = 1, ...rest } = /** @type {TfClipOptions} */ (options);
+  const { per = 'all', ...rest } = /** @type {TfClipOptions} */ (options);
   const isAll = per !== 'tensor';
   const monitor = isAll && isMonitor(limit) ? limit : null;
   if (monitor === null)
     checkNotNegative('maxNorm', limit, isAll ? 'or Infinity, or a GradMonitor' : 'or Infinity');
   const settings = readClipOptions(rest);
   checkChoice('per', per, PER);
-  checkLossScale(lossScale);
   const maxNorm = monitor === null ? /** @type {number} */ (limit) : Infinity;
-  return { ...settings, maxNorm, monitor, maxValue: Infinity, per, lossScale, isNormTold: true };
+  return { ...settings, maxNorm, monitor, maxValue: Infinity, per, isNormTold: true };
 }
 
 /**
