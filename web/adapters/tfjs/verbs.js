@@ -2,7 +2,7 @@
 import { gradReport as reportOf } from '../../report.js';
 import { checkNormType, checkOptions } from '../../words/checks.js';
 import { parametersOf } from './arrays.js';
-import { webgpuOf, withPlan } from './buffers.js';
+import { planOf, webgpuOf } from './buffers.js';
 import { clip } from './clip.js';
 import { theEngine } from './engine.js';
 import { measure } from './measure.js';
@@ -30,7 +30,7 @@ export function gradNorm(gradients, normType = 2) {
   const backend = webgpuOf(engine, tensors);
   if (backend === undefined) return engine.tidy(() => measure(engine, tensors, normType));
   const measured = engine.tidy(() => ({
-    norm: withPlan(engine, backend, tensors, (plan) => plan.gradNorm(normType)),
+    norm: planOf(engine, backend, tensors).gradNorm(normType),
   }));
   return measured.norm;
 }
@@ -74,8 +74,7 @@ export function gradReport(gradients, options = {}) {
   const tensors = collectTensors(engine, gradients);
   const backend = webgpuOf(engine, tensors);
   if (backend === undefined) return reportOf(parametersOf(engine, tensors), options);
-  return engine.tidy(() => ({ report: withPlan(engine, backend, tensors, (plan) => plan.report(options)) }))
-    .report;
+  return engine.tidy(() => ({ report: planOf(engine, backend, tensors).report(options) })).report;
 }
 
 /**
