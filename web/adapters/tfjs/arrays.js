@@ -1,7 +1,6 @@
 // web/adapters/tfjs/arrays.js: tensors whose elements JavaScript can read where they lie, on the back ends cpu and wasm, or
 // after a copy, on any other. The core measures them there. Nothing of the user's is ever written: his tensors may share
 // their memory with his data.
-import { clipGradNorm } from '../../clip.js';
 import { backendOf, isWasm } from './engine.js';
 
 /**
@@ -9,15 +8,6 @@ import { backendOf, isWasm } from './engine.js';
  * @typedef {import('./engine.js').TfTensor} TfTensor
  * @typedef {import('./tensors.js').NamedTensor} NamedTensor
  */
-
-/**
- * What the verbs of gradnorm take: parameters, of which integers count too, and names may be alike.
- * @param {Engine} engine
- * @param {readonly NamedTensor[]} tensors
- */
-export function parametersOf(engine, tensors) {
-  return tensors.map(({ name, tensor }) => ({ name: String(name), grad: elementsOf(engine, tensor) }));
-}
 
 /**
  * As a Map, but names may be alike.
@@ -29,22 +19,16 @@ export function byName(tensors, valueOf) {
   const pairs = tensors.map(
     (named, i) => /** @type {[string | number, T]} */ ([named.name, valueOf(named, i)]),
   );
-  return { size: pairs.length, entries: () => pairs[Symbol.iterator]() };
+  return { size: pairs.length, entries: () => pairs.values() };
 }
 
 /**
- * Throws the error of the core, which names the first element that is not finite.
+ * What the verbs of gradnorm take: parameters, of which integers count too.
  * @param {Engine} engine
- * @param {readonly NamedTensor[]} tensors  whose norm is not finite
- * @param {number} normType
+ * @param {readonly NamedTensor[]} tensors
  */
-export function throwNonfinite(engine, tensors, normType) {
-  const floats = tensors.filter(({ tensor }) => tensor.dtype === 'float32');
-  clipGradNorm(
-    byName(floats, ({ tensor }) => elementsOf(engine, tensor)),
-    Infinity,
-    { normType, nonfinite: 'throw' },
-  );
+export function parametersOf(engine, tensors) {
+  return byName(tensors, ({ tensor }) => ({ grad: elementsOf(engine, tensor) }));
 }
 
 /**

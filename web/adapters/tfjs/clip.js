@@ -1,10 +1,10 @@
 // web/adapters/tfjs/clip.js: clipped tensors of tensors. Measures each group where it lies, and makes new tensors where something
 // changes. On webgpu, where nobody can wait for a number, web/adapters/tfjs/buffers.js does it.
-import { clipCoefficient, clipGradsWithNorm, clipGradValue } from '../../clip.js';
+import { clipCoefficient, clipGradNorm, clipGradsWithNorm, clipGradValue } from '../../clip.js';
 import { FLOAT_ROOM } from '../../core/room.js';
 import { gradNorm } from '../../norm.js';
 import { checkNotNegative } from '../../words/checks.js';
-import { rewriteCopies, throwNonfinite } from './arrays.js';
+import { parametersOf, rewriteCopies } from './arrays.js';
 import { clipOnGpu, webgpuOf } from './buffers.js';
 import { backendOf, isWasm, isWebgl, scalar } from './engine.js';
 import { measure } from './measure.js';
@@ -80,7 +80,11 @@ function clipTogether(engine, group, settings) {
   const threshold = monitor === null ? maxNorm : thresholdOf(monitor, norm);
   const limit = norm <= threshold || monitor?.dryRun ? Infinity : threshold;
   const isSick = !Number.isFinite(norm);
-  if (isSick && nonfinite === 'throw') throwNonfinite(engine, group, normType);
+  if (isSick && nonfinite === 'throw') {
+    // The core names the first element that is not finite.
+    const floats = group.filter(({ tensor }) => tensor.dtype === 'float32');
+    clipGradNorm(parametersOf(engine, floats), Infinity, { normType, nonfinite, lossScale });
+  }
   if (isSick && nonfinite !== 'propagate' && !monitor?.dryRun) {
     const tensors = nonfinite === 'skip' ? given.map(() => null) : rewrite(clearAll);
     return { tensors, norm };
