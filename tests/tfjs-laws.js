@@ -255,6 +255,33 @@ export function describeLaws(tf, backend, { steps }) {
       tf.dispose([a, b, grads]);
     });
 
+    test('lists of many shapes, again and again, and many norms that nobody awaited yet', async () => {
+      for (let again = 0; again < 2; ++again) {
+        for (let size = 1; size <= 70; ++size) {
+          const gradients = { w: tf.fill([size], 3), b: tf.fill([2 * size], -again) };
+          const expected = Math.sqrt(9 * size + 2 * size * again);
+          assertNear([await gradNorm(gradients)], [expected]);
+          tf.dispose(gradients);
+        }
+      }
+      for (const per of /** @type {const} */ (['all', 'tensor'])) {
+        const steps = Array.from({ length: 20 }, (_, i) => {
+          const gradients = [tf.fill([100], i), tf.fill([100], -i)];
+          const { grads, norm } = clipGradNorm(gradients, 1, { per });
+          tf.dispose(gradients);
+          return { grads, norm };
+        });
+        for (const [i, { grads, norm }] of steps.entries()) {
+          assertNear([await norm], [i * Math.sqrt(200)]);
+          const [one, other] = grads;
+          const most = per === 'all' ? Math.SQRT1_2 / 10 : 0.1;
+          assertNear(await valuesOf(one), Array(100).fill(Math.min(i, most)), 1e-5);
+          assertNear(await valuesOf(other), Array(100).fill(-Math.min(i, most)), 1e-5);
+          tf.dispose(grads);
+        }
+      }
+    });
+
     test('gradients of a loss that was multiplied are measured and given divided, clipped or not', async () => {
       const gradient = tf.tensor1d([3 * 1024, 4 * 1024]);
       for (const [limit, expected] of [
