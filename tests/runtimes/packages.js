@@ -23,7 +23,20 @@ export { initSync, later, norms };
 const ADAPTERS = `
 import { globalNorm } from 'gradnorm/jax';
 import { gradNorm, withClip } from 'gradnorm/tfjs';
-export { globalNorm, gradNorm, withClip };
+import * as tf from '@tensorflow/tfjs-core';
+import { clipGradNorm } from 'gradnorm/tfjs';
+const adam: tf.AdamOptimizer = withClip(tf.train.adam(0.1), { maxNorm: 1, per: 'tensor', lossScale: 1024 });
+withClip(tf.train.sgd(0.1), { maxValue: 1, onNorm: (norm: number) => console.log(norm) });
+declare const byName: tf.NamedTensorMap;
+declare const list: tf.Tensor[];
+const clipped: [tf.NamedTensorMap, tf.Tensor[]] = [clipGradNorm(byName, 1).grads, clipGradNorm(list, 1).grads];
+// @ts-expect-error  no limit
+withClip(tf.train.sgd(0.1), {});
+// @ts-expect-error  two
+withClip(tf.train.sgd(0.1), { maxNorm: 1, maxValue: 1 });
+// @ts-expect-error  no optimizer
+withClip({}, { maxNorm: 1 });
+export { adam, clipped, globalNorm, gradNorm };
 `;
 
 const STRICT = {

@@ -18,17 +18,22 @@ import { check, checkChoice, checkNotNegative, checkOptions } from '../../words/
  */
 
 /**
- * To what limit an optimizer clips, one of three, and who is told the norm.
- * @typedef {object} OwnClipOptions
- * @property {number} [maxNorm]   a number >= 0 or Infinity; this, monitor or maxValue
- * @property {Monitor} [monitor]  a GradMonitor, that says at each step what to clip to
- * @property {number} [maxValue]  a number >= 0 or Infinity, that every element is clamped to
+ * To what limit an optimizer clips: one of maxNorm, a number >= 0 or Infinity; monitor, a GradMonitor, that says it at each step;
+ * maxValue, a number >= 0 or Infinity, that every element is clamped to.
+ * @typedef {{ maxNorm: number, monitor?: undefined, maxValue?: undefined } |
+ *   { maxNorm?: undefined, monitor: Monitor, maxValue?: undefined } |
+ *   { maxNorm?: undefined, monitor?: undefined, maxValue: number }} ClipLimit
+ */
+
+/**
+ * Who is told the norm.
+ * @typedef {object} Listener
  * @property {(norm: number) => void} [onNorm]  gets the norm before clipping of each step; where it is computed on a GPU, later
  */
 
 /**
  * How an optimizer clips.
- * @typedef {TfClipOptions & OwnClipOptions} WithClipOptions
+ * @typedef {ClipLimit & TfClipOptions & Listener} WithClipOptions
  */
 
 /**
