@@ -27,9 +27,10 @@ const REPLACEMENTS = new Map([
 /**
  * @param {readonly string[]} suites
  * @param {string} post  a function of what is told: { log }, an Outcome, or 'done'
+ * @param {string} [thoroughness]  what they find in GRADNORM_THOROUGH
  * @returns {Promise<string>}  the script
  */
-export async function bundleSuites(suites, post) {
+export async function bundleSuites(suites, post, thoroughness = process.env.GRADNORM_THOROUGH) {
   const contents = `
     import { runFile } from 'node:test';
     const { log } = console;
@@ -44,7 +45,7 @@ export async function bundleSuites(suites, post) {
     target: 'es2022',
     // What a suite asks of the process that a browser has not.
     define: {
-      'globalThis.process': JSON.stringify({ env: { GRADNORM_THOROUGH: process.env.GRADNORM_THOROUGH } }),
+      'globalThis.process': JSON.stringify({ env: { GRADNORM_THOROUGH: thoroughness } }),
     },
     write: false,
     logLevel: 'silent',
