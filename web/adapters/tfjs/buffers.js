@@ -19,7 +19,7 @@ import { backendOf, isWebgpu, scalar } from './engine.js';
 
 /**
  * Where tensors of some names and sizes are copied to.
- * @typedef {{ plan: GpuPlan, buffers: Set<GpuBuffer>, places: { buffer: GpuBuffer, offset: number, length: number }[] }} Copies
+ * @typedef {{ plan: GpuPlan, buffers: GpuBuffer[], places: { buffer: GpuBuffer, offset: number, length: number }[] }} Copies
  */
 
 /** Lists of gradients whose copies are kept: those of a model or two, with a copy for each tensor that is clipped by itself. */
@@ -173,7 +173,7 @@ function makeCopies(gpu, tensors) {
     offset,
     length: tensors[i].tensor.size,
   }));
-  return { plan: gpu.plan(byName(tensors, (_, i) => places[i])), buffers: new Set(buffers), places };
+  return { plan: gpu.plan(byName(tensors, (_, i) => places[i])), buffers, places };
 }
 
 /**
