@@ -1706,7 +1706,7 @@ describe("clipGradNorm with per: 'tensor'", () => {
     const gradient = Float32Array.of(3, 4);
     assert.throws(() => clipGradNorm(gradient, new GradMonitor(), { per: 'tensor' }), {
       name: 'TypeError',
-      message: 'maxNorm is a GradMonitor; expected a number >= 0 or Infinity',
+      message: "with per: 'tensor' maxNorm is a GradMonitor; expected a number >= 0 or Infinity",
     });
     for (const per of ['layer', 'Tensor', 1, null, true])
       assert.throws(() => clipGradNorm(gradient, 1, /** @type {any} */ ({ per })), {

@@ -24,7 +24,8 @@ import { readTemplate } from './door/template.js';
  * whole, and nothing is looked at but the numbers.
  *
  * Arrays share a memory of up to 4 GiB, more where that is not enough; it is freed when all arrays of it are. Small allocations share
- * one as well. Arrays cannot be transferred to another thread.
+ * one as well. Arrays cannot be transferred to another thread, and posting or cloning
+ * one takes its whole memory along: post `array.slice()`.
  *
  * @example
  * const gradients = allocGradients({ weight: 4096, bias: 64, frozen: null });

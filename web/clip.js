@@ -78,7 +78,8 @@ export function clipGradNorm(gradients, maxNorm, options = {}) {
       ? /** @type {Monitor} */ (maxNorm)
       : null;
   if (monitor === null) {
-    checkNotNegative('maxNorm', maxNorm, isEach ? 'or Infinity' : 'or Infinity, or a GradMonitor');
+    if (isEach) checkNotNegative("with per: 'tensor' maxNorm", maxNorm, 'or Infinity');
+    else checkNotNegative('maxNorm', maxNorm, 'or Infinity, or a GradMonitor');
   }
   const settings = readClipOptions(options);
   const { normType, nonfinite, lossScale } = settings;

@@ -28,8 +28,7 @@ import { withWords } from './words/text.js';
  * @property {1} version  of this form
  * @property {Record<string, string | number | boolean>} options  those of the method, Infinity as 'Infinity'
  * @property {number} steps  how many finite norms there were
- * @property {number} [averaged]  how many norms the averages are of, since they began; steps if left out, as in earlier
- *   releases
+ * @property {number} [averaged]  how many norms the averages are of, since they began; steps if left out
  * @property {number} spikes  how many of them were spikes
  * @property {number} nonfinite  how many norms were NaN or Infinity
  * @property {number} consecutiveNonfinite  how many of the latest were

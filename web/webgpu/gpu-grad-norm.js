@@ -174,7 +174,7 @@ async function requestDevice(powerPreference) {
   const gpu = globalThis.navigator?.gpu;
   if (gpu === undefined) {
     throw new Error(
-      'gradnorm: there is no WebGPU here (navigator.gpu); expected a browser that has it, or a device',
+      'gradnorm: there is no WebGPU here (navigator.gpu); expected a browser that has it, or a device (in Node.js of the package webgpu)',
     );
   }
   const adapter = await gpu.requestAdapter(powerPreference === undefined ? {} : { powerPreference });

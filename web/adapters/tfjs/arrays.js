@@ -32,6 +32,16 @@ export function parametersOf(engine, tensors) {
 }
 
 /**
+ * The same of floats alone, whose places in errors are then as the user would write them.
+ * @param {Engine} engine
+ * @param {readonly NamedTensor[]} tensors
+ */
+export function floatsOf(engine, tensors) {
+  const floats = tensors.filter(({ tensor }) => tensor.dtype === 'float32');
+  return byName(floats, ({ tensor }) => elementsOf(engine, tensor));
+}
+
+/**
  * New tensors of float32 whose elements were rewritten.
  * @param {Engine} engine
  * @param {readonly TfTensor[]} tensors

@@ -4,7 +4,7 @@ import { clipCoefficient, clipGradNorm, clipGradsWithNorm, clipGradValue } from 
 import { FLOAT_ROOM } from '../../core/room.js';
 import { gradNorm } from '../../norm.js';
 import { checkNotNegative } from '../../words/checks.js';
-import { parametersOf, rewriteCopies } from './arrays.js';
+import { floatsOf, rewriteCopies } from './arrays.js';
 import { clipOnGpu, webgpuOf } from './buffers.js';
 import { backendOf, isWasm, isWebgl, scalar } from './engine.js';
 import { measure } from './measure.js';
@@ -82,8 +82,7 @@ function clipTogether(engine, group, settings) {
   const isSick = !Number.isFinite(norm);
   if (isSick && nonfinite === 'throw') {
     // The core names the first element that is not finite.
-    const floats = group.filter(({ tensor }) => tensor.dtype === 'float32');
-    clipGradNorm(parametersOf(engine, floats), Infinity, { normType, nonfinite, lossScale });
+    clipGradNorm(floatsOf(engine, group), Infinity, { normType, nonfinite, lossScale });
   }
   if (isSick && nonfinite !== 'propagate' && !monitor?.dryRun) {
     const tensors = nonfinite === 'skip' ? given.map(() => null) : rewrite(clearAll);

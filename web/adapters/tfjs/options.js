@@ -79,7 +79,8 @@ export function readOptions(caller, limit, options) {
   const isAll = per !== 'tensor';
   const monitor = isAll && isMonitor(limit) ? limit : null;
   if (monitor === null)
-    checkNotNegative('maxNorm', limit, isAll ? 'or Infinity, or a GradMonitor' : 'or Infinity');
+    if (isAll) checkNotNegative('maxNorm', limit, 'or Infinity, or a GradMonitor');
+    else checkNotNegative("with per: 'tensor' maxNorm", limit, 'or Infinity');
   const settings = readClipOptions(rest);
   checkChoice('per', per, PER);
   const maxNorm = monitor === null ? /** @type {number} */ (limit) : Infinity;
