@@ -236,7 +236,7 @@ test('digits are learnt on wasm, and the norm of every step is that of the gradi
   model.dispose();
 });
 
-test('the entry without the core is at most 4,100 bytes, minified and with Brotli', async (t) => {
+test('the entry without the core is at most 4,150 bytes, minified and with Brotli', async (t) => {
   const { outputFiles } = await build({
     entryPoints: [join(ROOT, 'dist', 'tfjs.js')],
     bundle: true,
@@ -248,5 +248,5 @@ test('the entry without the core is at most 4,100 bytes, minified and with Brotl
   const code = outputFiles[0].contents;
   const bytes = brotliCompressSync(code).length;
   t.diagnostic(`gradnorm/tfjs: ${code.length} bytes minified, ${bytes} bytes with Brotli`);
-  assert.ok(bytes > 500 && bytes <= 4100, `${bytes} bytes`);
+  assert.ok(bytes > 500 && bytes <= 4150, `${bytes} bytes`);
 });
