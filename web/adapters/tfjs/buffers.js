@@ -109,7 +109,7 @@ function encodeClip(encoder, plan, { maxNorm, monitor, maxValue, normType, eps, 
  * @returns {T}
  */
 function submit({ device }, encode) {
-  const encoder = device.createCommandEncoder();
+  const encoder = device.createCommandEncoder({ label: 'gradnorm/tfjs' });
   const result = encode(encoder);
   device.queue.submit([encoder.finish()]);
   return result;
