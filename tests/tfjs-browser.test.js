@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { skip, visit } from './chromium.js';
 import { ROOT } from './support.js';
-import { BROWSER } from './tfjs.js';
+import { bundledTf, SOFTWARE_FLAGS } from './tfjs.js';
 
 /** @typedef {import('./browser-host/node-test.js').Outcome} Outcome */
 
@@ -38,14 +38,13 @@ async function bundleLaws(backend) {
     write: false,
     logLevel: 'silent',
     plugins: [
+      bundledTf,
       {
         name: 'browser host',
-        setup({ onLoad, onResolve }) {
+        setup({ onResolve }) {
           onResolve({ filter: /^(node:.*|gradnorm(\/tfjs)?)$/ }, ({ path }) => ({
             path: REPLACEMENTS.get(path),
           }));
-          onResolve({ filter: /^tf$/ }, ({ path }) => ({ path, namespace: 'tf' }));
-          onLoad({ filter: /.*/, namespace: 'tf' }, () => ({ contents: BROWSER, resolveDir: ROOT }));
         },
       },
     ],
@@ -65,13 +64,7 @@ for (const backend of ['webgl', 'webgpu']) {
         const body = '<!doctype html><title>gradnorm</title><script type="module" src="/laws.js"></script>';
         return { type: 'text/html', body };
       },
-      flags: [
-        '--enable-unsafe-webgpu',
-        '--use-webgpu-adapter=swiftshader',
-        '--use-angle=swiftshader',
-        '--enable-unsafe-swiftshader',
-        '--ignore-gpu-blocklist',
-      ],
+      flags: SOFTWARE_FLAGS,
       take(posted) {
         if (posted === 'done') return true;
         count += 1;

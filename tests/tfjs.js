@@ -21,11 +21,29 @@ export const CORE = `
 `;
 
 /** What a browser has beside. */
-export const BROWSER = `
+const BROWSER = `
   ${CORE}
   import '@tensorflow/tfjs-backend-webgl';
   import '@tensorflow/tfjs-backend-webgpu';
 `;
+
+/** Gives the pages that import 'tf' what a browser has. @type {import('esbuild').Plugin} */
+export const bundledTf = {
+  name: 'TensorFlow.js',
+  setup({ onLoad, onResolve }) {
+    onResolve({ filter: /^tf$/ }, ({ path }) => ({ path, namespace: 'tf' }));
+    onLoad({ filter: /.*/, namespace: 'tf' }, () => ({ contents: BROWSER, resolveDir: ROOT }));
+  },
+};
+
+/** Chromium with WebGL and WebGPU in software. */
+export const SOFTWARE_FLAGS = [
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+  '--use-angle=swiftshader',
+  '--enable-unsafe-swiftshader',
+  '--ignore-gpu-blocklist',
+];
 
 /**
  * TensorFlow.js in Node.js with the back ends cpu and wasm; each call gives a copy of its own, and all share one engine, as on a

@@ -1,4 +1,5 @@
-// tools/build.js: from sources to dist/. The WebAssembly module by CMake, the JavaScript by Rollup, the type declarations by tsc. Does nothing when the inputs are those of the last build.
+// tools/build.js: from sources to dist/. The WebAssembly module by CMake, the JavaScript by Rollup, the type declarations by tsc.
+// Does nothing when the inputs are those of the last build.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,7 +1,7 @@
 // web/clip.js: the verbs that modify gradients. Measures with web/core/reduce.js, writes with web/core/rewrite.js.
 import { distinctWritable } from './door/aliases.js';
 import { checkChoice, checkNotNegative, checkOptions } from './words/checks.js';
-import { DEFAULT_EPS, PER, readClipOptions } from './door/clip-options.js';
+import { checkMaxNorm, DEFAULT_EPS, PER, readClipOptions } from './door/clip-options.js';
 import { collect, placeOf, tensorName } from './door/collect.js';
 import { FLOAT64 } from './core/dtypes.js';
 import { allocationOf } from './core/homes.js';
@@ -77,10 +77,7 @@ export function clipGradNorm(gradients, maxNorm, options = {}) {
     !isEach && typeof (/** @type {any} */ (maxNorm)?.update) === 'function'
       ? /** @type {Monitor} */ (maxNorm)
       : null;
-  if (monitor === null) {
-    if (isEach) checkNotNegative("with per: 'tensor' maxNorm", maxNorm, 'or Infinity');
-    else checkNotNegative('maxNorm', maxNorm, 'or Infinity, or a GradMonitor');
-  }
+  if (monitor === null) checkMaxNorm(maxNorm, isEach);
   const settings = readClipOptions(options);
   const { normType, nonfinite, lossScale } = settings;
   checkChoice('per', per, PER);

@@ -1,5 +1,5 @@
 // tests/bench/tfjs-cases.js: what tests/bench/tfjs.js measures, in Node.js and in a browser: lists of gradients, the clip that people write
-// by hand with the operations of TensorFlow.js, and medians of both taken in turn.
+// by hand with the operations of TensorFlow.js, and times of both taken in turn.
 
 /**
  * What of TensorFlow.js is used.
@@ -53,9 +53,4 @@ export async function timeInTurn(ways, rounds) {
     }
   }
   return times;
-}
-
-/** @param {readonly number[]} numbers */
-export function medianOf(numbers) {
-  return [...numbers].sort((a, b) => a - b)[numbers.length >> 1];
 }

@@ -2,7 +2,8 @@
 import * as library from 'gradnorm/tfjs';
 // @ts-expect-error
 import * as bundled from 'tf';
-import { CASES, clipByHand, medianOf, timeInTurn } from './tfjs-cases.js';
+import { median } from '../../web/demo/measure/statistics.js';
+import { CASES, clipByHand, timeInTurn } from './tfjs-cases.js';
 
 const tf = /** @type {import('../tfjs.js').Tf} */ (bundled);
 
@@ -24,7 +25,7 @@ try {
         tf.dispose(clipped);
       });
       await timeInTurn(timed, 3);
-      const [byHand, ours] = (await timeInTurn(timed, 21)).map(medianOf);
+      const [byHand, ours] = (await timeInTurn(timed, 21)).map(median);
       await post({ backend, name, byHand, ours });
       tf.dispose(gradients);
     }

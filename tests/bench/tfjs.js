@@ -3,10 +3,10 @@
 // node tests/bench/tfjs.js [--check], after a build; with --check it fails where a promise is not kept.
 import { build } from 'esbuild';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { median } from '../../web/demo/measure/statistics.js';
 import { skip, visit } from '../chromium.js';
-import { BROWSER, loadTf } from '../tfjs.js';
-import { ROOT } from '../support.js';
-import { CASES, clipByHand, medianOf, timeInTurn } from './tfjs-cases.js';
+import { bundledTf, loadTf, SOFTWARE_FLAGS } from '../tfjs.js';
+import { CASES, clipByHand, timeInTurn } from './tfjs-cases.js';
 
 /** @typedef {{ backend: string, name: string, byHand: number, ours: number }} Row   milliseconds */
 
@@ -46,7 +46,7 @@ for (const backend of /** @type {const} */ (['wasm', 'cpu'])) {
       backend === 'cpu' ? 9 : 101,
     );
     tf.dispose(gradients);
-    const [byHand, ours] = times.map(medianOf);
+    const [byHand, ours] = times.map(median);
     console.log(lineOf({ backend, name, byHand, ours }));
   }
 }
@@ -92,11 +92,11 @@ async function measureFit() {
   await timeInTurn(ways, 5);
   const times = await timeInTurn(ways, 99);
   // Of each round, as the machine is not the same in the next.
-  const added = times.slice(1).map((own) => medianOf(own.map((time, round) => time / times[0][round] - 1)));
+  const added = times.slice(1).map((own) => median(own.map((time, round) => time / times[0][round] - 1)));
   const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(1)} %`;
   const isKept = added[1] <= MOST_ADDED;
   if (!isKept) process.exitCode = 1;
-  const step = (medianOf(times[0]) / batches).toFixed(2);
+  const step = (median(times[0]) / batches).toFixed(2);
   const promise = `promised ${percent(MOST_ADDED)} at most: ${isKept ? 'kept' : 'MISSED'}`;
   console.log(
     `wasm    model.fit         a step ${step} ms; by hand +${percent(added[0])}, ours +${percent(added[1])}; ${promise}`,
@@ -114,13 +114,10 @@ async function bundlePage() {
     write: false,
     logLevel: 'silent',
     plugins: [
+      bundledTf,
       {
-        name: 'TensorFlow.js',
-        setup({ onLoad, onResolve }) {
-          onResolve({ filter: /^gradnorm\/tfjs$/ }, () => ({ path: LIBRARY }));
-          onResolve({ filter: /^tf$/ }, ({ path }) => ({ path, namespace: 'tf' }));
-          onLoad({ filter: /.*/, namespace: 'tf' }, () => ({ contents: BROWSER, resolveDir: ROOT }));
-        },
+        name: 'the library',
+        setup: ({ onResolve }) => onResolve({ filter: /^gradnorm\/tfjs$/ }, () => ({ path: LIBRARY })),
       },
     ],
   });
@@ -136,10 +133,7 @@ else {
       if (path !== '/') return null;
       return { type: 'text/html', body: '<!doctype html><script type="module" src="/page.js"></script>' };
     },
-    flags: [
-      ...['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--use-angle=swiftshader'],
-      ...['--enable-unsafe-swiftshader', '--ignore-gpu-blocklist'],
-    ],
+    flags: SOFTWARE_FLAGS,
     take(posted) {
       if (posted === 'done') return true;
       if ('failed' in posted) throw new Error(posted.failed);

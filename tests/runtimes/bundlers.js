@@ -3,7 +3,7 @@
 import { copyFileSync } from 'node:fs';
 import { HTML, LAW, lawOf, pageOf, WORKER } from './law.js';
 import { serving, STRICT, titleOf } from './pages.js';
-import { expect, Project, stop, tool, until } from './project.js';
+import { addressOf, expect, Project, stop, tool } from './project.js';
 
 /** @typedef {import('./run.js').Runtime} Runtime */
 /** @typedef {import('./pages.js').BrowserName} BrowserName */
@@ -54,15 +54,8 @@ export const vite = {
         'false',
       ]);
       try {
-        const address = await until(
-          async () => {
-            const [found] = /http:\/\/127\.0\.0\.1:\d+\//.exec(server.out) ?? [];
-            if (found === undefined) throw new Error(`vite serves nothing:\n${server.said}`);
-            return found;
-          },
-          () => server.process.exitCode !== null,
-        );
-        expect(`${entry} served`, await titleOf(address), LAW);
+        const address = await addressOf(server);
+        expect(`${entry} served`, await titleOf(`${address}/`), LAW);
       } finally {
         await stop(server);
       }

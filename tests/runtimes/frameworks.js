@@ -1,7 +1,7 @@
 // tests/runtimes/frameworks.js: Next.js on its server and in the browser; the test runners Jest and Vitest.
 import { LAW, lawOf, WORKER } from './law.js';
 import { titleOf } from './pages.js';
-import { expect, Project, stop, tool, until } from './project.js';
+import { addressOf, expect, Project, stop, tool, until } from './project.js';
 
 /** @typedef {import('./run.js').Runtime} Runtime */
 
@@ -43,14 +43,7 @@ export const next = {
     await project.run(tool('next'), ['build']);
     const server = project.start(tool('next'), ['start', '--hostname', '127.0.0.1', '--port', '0']);
     try {
-      const address = await until(
-        async () => {
-          const [found] = /http:\/\/127\.0\.0\.1:\d+/.exec(server.out) ?? [];
-          if (found === undefined) throw new Error(`next serves nothing:\n${server.said}`);
-          return found;
-        },
-        () => server.process.exitCode !== null,
-      );
+      const address = await addressOf(server);
       const answer = await until(
         async () => (await fetch(`${address}/law`)).text(),
         () => server.process.exitCode !== null,

@@ -134,6 +134,22 @@ export function expect(what, actual, expected) {
 }
 
 /**
+ * @param {{ process: import('node:child_process').ChildProcess, out: string, said: string }} server
+ * @returns {Promise<string>}  the address that it prints, without a path
+ * @throws {Error} with what it said, if it ends before
+ */
+export function addressOf(server) {
+  return until(
+    async () => {
+      const [found] = /http:\/\/127\.0\.0\.1:\d+/.exec(server.out) ?? [];
+      if (found === undefined) throw new Error(`it serves nothing:\n${server.said}`);
+      return found;
+    },
+    () => server.process.exitCode !== null,
+  );
+}
+
+/**
  * Tries again until it works: a server needs a while.
  * @template T
  * @param {() => Promise<T>} attempt

@@ -33,6 +33,16 @@ export const PER = ['all', 'tensor'];
 export const DEFAULT_EPS = 1e-6;
 
 /**
+ * @param {unknown} maxNorm  no monitor
+ * @param {boolean} isEach   whether it is the limit of each tensor, which no monitor knows
+ * @throws {TypeError | RangeError} if it is no number >= 0
+ */
+export function checkMaxNorm(maxNorm, isEach) {
+  if (isEach) checkNotNegative("with per: 'tensor' maxNorm", maxNorm, 'or Infinity');
+  else checkNotNegative('maxNorm', maxNorm, 'or Infinity, or a GradMonitor');
+}
+
+/**
  * @param {ClipOptions} options
  * @returns {Required<ClipOptions>}
  * @throws {TypeError | RangeError} if one of them is out of its range

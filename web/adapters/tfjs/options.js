@@ -1,5 +1,5 @@
 // web/adapters/tfjs/options.js: what clipping is asked to do, checked.
-import { PER, readClipOptions } from '../../door/clip-options.js';
+import { checkMaxNorm, PER, readClipOptions } from '../../door/clip-options.js';
 import { check, checkChoice, checkNotNegative, checkOptions } from '../../words/checks.js';
 
 /** @typedef {import('../../door/clip-options.js').ClipOptions} ClipOptions */
@@ -78,9 +78,7 @@ export function readOptions(caller, limit, options) {
   const { per = 'all', ...rest } = /** @type {TfClipOptions} */ (options);
   const isAll = per !== 'tensor';
   const monitor = isAll && isMonitor(limit) ? limit : null;
-  if (monitor === null)
-    if (isAll) checkNotNegative('maxNorm', limit, 'or Infinity, or a GradMonitor');
-    else checkNotNegative("with per: 'tensor' maxNorm", limit, 'or Infinity');
+  if (monitor === null) checkMaxNorm(limit, !isAll);
   const settings = readClipOptions(rest);
   checkChoice('per', per, PER);
   const maxNorm = monitor === null ? /** @type {number} */ (limit) : Infinity;
