@@ -45,15 +45,16 @@ const WEB_FLOORS = [
   ['web/cli/measure.js'],
   ['web/cli/gradnorm.js'],
   // The GPU path meets the CPU path in the verbs, the words of partials and the door.
-  ['web/webgpu/constants.js', 'web/webgpu/layouts.js', 'web/webgpu/types.js', 'web/webgpu/faults.js'],
-  ['web/webgpu/jobs.js', 'web/webgpu/totals.js'],
-  ['web/webgpu/shaders/wgsl.js', 'web/webgpu/tensors.js'],
+  ['web/webgpu/layouts.js', 'web/webgpu/types.js', 'web/webgpu/faults.js'],
+  ['web/webgpu/jobs.js'],
+  ['web/webgpu/shaders/wgsl.js', 'web/webgpu/tensors.js', 'web/webgpu/results.js'],
   ['web/webgpu/shaders/sums.js', 'web/webgpu/shaders/merge.js'],
   ['web/webgpu/shaders/reduce.js', 'web/webgpu/shaders/decide.js', 'web/webgpu/shaders/rewrite.js'],
-  ['web/webgpu/shaders/health.js', 'web/webgpu/powers.js', 'web/webgpu/summaries.js'],
-  ['web/webgpu/context.js', 'web/webgpu/arguments.js'],
-  ['web/webgpu/kernels.js', 'web/webgpu/failures.js', 'web/webgpu/gather.js', 'web/webgpu/read-back.js'],
-  ['web/webgpu/ring.js', 'web/webgpu/work.js'],
+  ['web/webgpu/context.js', 'web/webgpu/powers.js'],
+  ['web/webgpu/arguments.js'],
+  ['web/webgpu/failures.js', 'web/webgpu/gather.js', 'web/webgpu/read-back.js'],
+  ['web/webgpu/work.js'],
+  ['web/webgpu/ring.js'],
   ['web/webgpu/steps.js'],
   ['web/webgpu/step.js'],
   ['web/webgpu/plan.js'],
@@ -126,7 +127,7 @@ function filesIn(folder, endings) {
   return readdirSync(join(ROOT, folder), { withFileTypes: true })
     .flatMap((entry) => {
       const path = posix.join(folder, entry.name);
-      if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : filesIn(path, endings);
+      if (entry.isDirectory()) return ['node_modules', 'build'].includes(entry.name) ? [] : filesIn(path, endings);
       return endings.some((ending) => path.endsWith(ending)) ? [path] : [];
     })
     .sort();

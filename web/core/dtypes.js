@@ -145,3 +145,18 @@ export function nonfiniteHalf(bits, dtype) {
   if ((bits & 0x7fff) !== infinity) return NaN;
   return bits === infinity ? Infinity : -Infinity;
 }
+
+/**
+ * The bits of a number >= 0 as a half, rounded to nearest even.
+ * @param {number} value
+ * @param {number} dtype  FLOAT16 or BFLOAT16
+ * @returns {number}
+ */
+export function halfBitsOf(value, dtype) {
+  const [precision, smallest, infinity] = dtype === FLOAT16 ? [10, -14, 0x7c00] : [7, -126, 0x7f80];
+  const finite = Math.min(value, 2 ** 128);
+  const binade = Math.max(Math.floor(Math.log2(finite)), smallest);
+  // Doubles of this size are whole numbers, so the sum is rounded as the half is to be.
+  const units = finite / 2 ** (binade - precision) + 2 ** 52 - 2 ** 52;
+  return Math.min(infinity, (binade - smallest) * 2 ** precision + units);
+}

@@ -82,6 +82,31 @@ export function wordsOf({ elements, largest, nan, infinity, top, totals }) {
 }
 
 /**
+ * Puts a sum into an empty state: digits to the base 2^32, the first of them not zero; what is below the fifth is dropped.
+ * @param {BigUint64Array} words
+ * @param {bigint} sum        in units of 2^exponent
+ * @param {number} exponent
+ */
+export function writeSum(words, sum, exponent) {
+  if (sum === 0n) return;
+  const digitOfUnit = Math.floor(exponent / 32);
+  const aligned = sum << BigInt(exponent - 32 * digitOfUnit);
+  const digits = Math.ceil(aligned.toString(2).length / 32);
+  words[TOP] = BigInt.asUintN(64, BigInt(digitOfUnit + digits - 1));
+  for (let i = 0; i < TOTALS && i < digits; ++i)
+    words[i] = (aligned >> BigInt(32 * (digits - 1 - i))) & 0xffffffffn;
+}
+
+/**
+ * The sum of a state, mantissa * 2^exponent.
+ * @param {BigUint64Array} words
+ */
+export function sumOf(words) {
+  const sum = words.subarray(0, TOTALS).reduce((upper, digit) => (upper << 32n) + digit, 0n);
+  return { mantissa: Number(sum), exponent: 32 * (Number(BigInt.asIntN(64, words[TOP])) - TOTALS + 1) };
+}
+
+/**
  * FNV-1a with 32 bits over the bytes of the state and of p, to recognise a state that was damaged.
  * @param {BigUint64Array} words
  * @param {number} normType

@@ -1,7 +1,7 @@
 // web/webgpu/arguments.js: checks of every argument of the GPU path that is not a gradient, before anything is encoded.
 import { checkNormType, checkNotNegative, checkOptions as checkRecord } from '../words/checks.js';
 import { describe, tagOf } from '../words/errors.js';
-import { THREADS } from './constants.js';
+import { THREADS } from './layouts.js';
 import { kindOf, LARGEST_REAL_POWER, SMALLEST_REAL_POWER } from './powers.js';
 
 /** What the shaders need: what every device has, one of compatibility mode included. */

@@ -1,6 +1,6 @@
 // web/webgpu/context.js: what is made once for each device: layouts, pipelines, and whether the device was lost. Above
 // the shaders, below web/webgpu/plan.js.
-import { COPY_DST, STAGE_COMPUTE, STORAGE } from './constants.js';
+import { COPY_DST, STORAGE } from './layouts.js';
 
 /**
  * @typedef {import('./types.js').GpuDevice} GpuDevice
@@ -107,7 +107,7 @@ export class Context {
     if (layout === undefined) {
       const entries = kinds.map((type, binding) => ({
         binding,
-        visibility: STAGE_COMPUTE,
+        visibility: 0x4, // COMPUTE
         buffer: { type },
       }));
       layout = this.device.createBindGroupLayout({ label: 'gradnorm', entries });

@@ -1,6 +1,6 @@
 // web/webgpu/failures.js: what went wrong on the GPU, in words. WebGPU tells of mistakes later and without saying which buffer
 // it was; here the buffers are tried one by one, which happens only then.
-import { COPY_DST, MAP_READ } from './constants.js';
+import { COPY_DST, MAP_READ } from './layouts.js';
 
 /**
  * @typedef {import('./types.js').GpuBuffer} GpuBuffer

@@ -1,7 +1,7 @@
 // web/webgpu/jobs.js: cuts tensors into jobs, and packs jobs into dispatches that bind as few buffers as they can.
 // Pure: ranges of bytes in, tables of words out.
 import { BYTE_SHIFTS, FLOAT32, isHalf } from '../core/dtypes.js';
-import { JOB_ELEMENTS } from './constants.js';
+import { JOB_ELEMENTS } from './layouts.js';
 
 /** @typedef {import('./types.js').GpuBuffer} GpuBuffer */
 
@@ -36,6 +36,15 @@ import { JOB_ELEMENTS } from './constants.js';
  * What a kernel has to be made for: bindings of tensors, whether all jobs are whole, whether some may be of halves; subgroups.
  * @typedef {{ slots: number, isWhole: boolean, hasHalves: boolean, hasSubgroups: boolean }} DispatchKind
  */
+
+/**
+ * Jobs that are bound together, and the words of each in the table of jobs: slot | dtype << 8 | start << 16, first word in the
+ * binding, stop, number.
+ * @typedef {{ kind: DispatchKind, bindings: { buffer: GpuBuffer, offset: number, size: number }[], entries: number[][] }} Dispatch
+ */
+
+/** Of the words that a job lies in. */
+const MOST_JOB_BYTES = 4 * JOB_ELEMENTS;
 
 /**
  * The whole words that the elements lie in, in bytes.
@@ -98,101 +107,51 @@ export function byKind(jobs, { slots, hasSubgroups }) {
 }
 
 /**
+ * Buffers are bound whole, those that are too large for that in windows, which overlap by a job.
  * @param {readonly Job[]} jobs
  * @param {Limits} limits
- * @param {boolean} writable  then a dispatch has one binding for each buffer, and no two ranges of one dispatch share
+ * @param {boolean} isWritten  then a dispatch has one binding for each buffer, and no two ranges of one dispatch share
  *   a word; at the cost of further dispatches
  * @returns {Dispatch[]}  those of whole jobs, then those of others
  */
-export function schedule(jobs, limits, writable) {
+export function schedule(jobs, limits, isWritten) {
+  const { alignment, bindingBytes, workgroups } = limits;
+  const stride = Math.floor((bindingBytes - MOST_JOB_BYTES) / alignment) * alignment;
   /** @type {Dispatch[]} */
   const dispatches = [];
   for (const [kind, own] of byKind(jobs, limits)) {
-    let dispatch = new Dispatch(kind, limits, writable);
+    /** @type {Dispatch} */
+    let dispatch = { kind, bindings: [], entries: [] };
     dispatches.push(dispatch);
-    for (const job of own) {
-      if (dispatch.add(job)) continue;
-      dispatch = new Dispatch(kind, limits, writable);
-      dispatches.push(dispatch);
-      dispatch.add(job);
+    /** The last binding of each buffer in the dispatch. @type {Map<GpuBuffer, { slot: number, offset: number, end: number }>} */
+    let bound = new Map();
+    for (const { range, number, begin, end, start, stop } of own) {
+      const { buffer, dtype } = range;
+      const offset = begin - (begin % stride);
+      const last = bound.get(buffer);
+      let binding = last?.offset === offset ? last : undefined;
+      const isShared = isWritten && last !== undefined && (binding === undefined || begin < last.end);
+      const isFull = binding === undefined && dispatch.bindings.length === kind.slots;
+      if (isShared || isFull || dispatch.entries.length === workgroups) {
+        dispatches.push((dispatch = { kind, bindings: [], entries: [] }));
+        bound = new Map();
+        binding = undefined;
+      }
+      if (binding === undefined) {
+        const size = Math.min(bindingBytes, buffer.size - (buffer.size % 4) - offset);
+        binding = { slot: dispatch.bindings.push({ buffer, offset, size }) - 1, offset, end };
+        bound.set(buffer, binding);
+      }
+      binding.end = end;
+      dispatch.entries.push([
+        binding.slot | (dtype << 8) | (start << 16),
+        (begin - offset) / 4,
+        stop,
+        number,
+      ]);
     }
   }
   return dispatches;
-}
-
-/** Jobs that are bound together. */
-export class Dispatch {
-  #limits;
-  #writable;
-  /** The last binding of each buffer. @type {Map<GpuBuffer, number>} */
-  #last = new Map();
-  #lastEnd = 0;
-  /** In bytes; each begins where it can be bound. @type {{ buffer: GpuBuffer, begin: number, end: number }[]} */
-  bindings = [];
-  /** @type {{ job: Job, slot: number }[]} */
-  entries = [];
-
-  /**
-   * @param {DispatchKind} kind  of all that are scheduled with it
-   * @param {Limits} limits
-   * @param {boolean} writable
-   */
-  constructor(kind, limits, writable) {
-    this.kind = kind;
-    this.#limits = limits;
-    this.#writable = writable;
-  }
-
-  /**
-   * @param {Job} job  of the kind
-   * @returns {boolean}  whether it fits
-   */
-  add(job) {
-    if (this.entries.length === this.#limits.workgroups) return false;
-    const slot = this.#bind(job.range.buffer, job.begin, job.end);
-    if (slot < 0) return false;
-    this.#lastEnd = job.end;
-    this.entries.push({ job, slot });
-    return true;
-  }
-
-  /**
-   * The words of each entry in the table of jobs: slot | dtype << 8 | start << 16, first word in the binding, end, number.
-   * Bindings move down while jobs are added, so words are counted from them only at the end.
-   */
-  words() {
-    return this.entries.flatMap(({ job: { range, start, stop, begin, number }, slot }) => [
-      slot | (range.dtype << 8) | (start << 16),
-      (begin - this.bindings[slot].begin) / 4,
-      stop,
-      number,
-    ]);
-  }
-
-  /**
-   * @param {GpuBuffer} buffer
-   * @param {number} begin
-   * @param {number} end
-   * @returns {number}  the slot of the binding, or -1
-   */
-  #bind(buffer, begin, end) {
-    const { bindingBytes, alignment } = this.#limits;
-    const lower = begin - (begin % alignment);
-    const last = this.#last.get(buffer);
-    if (last !== undefined) {
-      const binding = this.bindings[last];
-      const united = { begin: Math.min(binding.begin, lower), end: Math.max(binding.end, end) };
-      const isShared = this.#writable && begin < binding.end && begin < this.#lastEnd;
-      if (!isShared && united.end - united.begin <= bindingBytes) {
-        Object.assign(binding, united);
-        return last;
-      }
-      if (this.#writable) return -1;
-    }
-    if (this.bindings.length === this.kind.slots) return -1;
-    this.#last.set(buffer, this.bindings.length);
-    return this.bindings.push({ buffer, begin: lower, end }) - 1;
-  }
 }
 
 /**

@@ -1,94 +1,101 @@
-// web/webgpu/layouts.js: structures of words that the shaders and those who call them share: the WGSL of each and where its
-// fields stand are made from one list. Pure; imports nothing.
+// web/webgpu/layouts.js: what the shaders and those who call them agree on: numbers, and structures of words, each written once in
+// WGSL. Pure; imports nothing.
 
-/** @typedef {'u32' | 'i32' | 'f32' | 'vec4<u32>'} FieldType */
+/** Invocations of a workgroup: what every device has, one of compatibility mode included. */
+export const THREADS = 128;
+
+/** Elements that a workgroup reduces: a job. The same on every device, so that the sums are. */
+export const JOB_ELEMENTS = 4096;
+
+/** Vectors of four elements of a job that an invocation has. */
+export const CHUNKS_PER_THREAD = JOB_ELEMENTS / (4 * THREADS);
+
+/** Bytes of an entry of the table of jobs, of a partial, and of the counts of a job. */
+export const JOB_BYTES = 16;
+
+/** Workgroups that rewrite, each job after job: enough to fill a GPU, few enough to cost nothing when nothing is clipped. */
+export const REWRITE_WORKGROUPS = 2048;
+
+/** Partials that a workgroup merges, sixteen an invocation; more need two levels. */
+export const MERGE_PARTIALS = 2048;
+
+/** A job's sum counts units of 2^-UNIT_BITS of the power of the job's binade. */
+export const UNIT_BITS = 42;
+
+/** The bits of Infinity, and of a NaN. */
+export const FLOAT_INFINITY = 0x7f800000;
+export const FLOAT_NAN = 0x7fc00000;
+
+/** Flags in the result buffer. */
+export const FLAG_NAN = 1;
+export const FLAG_INFINITY = 2;
+export const FLAG_CLIPPED = 4;
+
+/** How to rewrite: not at all; multiply, rounding to nearest or toward zero; fill with 0 or NaN; clamp. */
+export const KEEP = 0;
+export const SCALE = 1;
+export const SCALE_DOWN = 2;
+export const FILL = 3;
+export const CLAMP = 4;
 
 /**
- * @template {string} Name
- * @param {string} name
- * @param {Record<Name, FieldType>} fields  in an order in which each stands where WGSL aligns it to
- * @param {string} [last]  the WGSL of a field behind them
- * @returns {{ wgsl: string, words: number, at: Record<Name, number> }}
+ * @param {string} wgsl  a structure of words and vectors, in an order in which each stands where WGSL aligns it to
+ * @returns {{ wgsl: string, words: number, at: Record<string, number> }}  with the place of each field, in words
  */
-function layout(name, fields, last = '') {
-  const entries = /** @type {[Name, FieldType][]} */ (Object.entries(fields));
-  const at = /** @type {Record<Name, number>} */ ({});
+function layout(wgsl) {
+  /** @type {Record<string, number>} */
+  const at = {};
   let words = 0;
-  for (const [field, type] of entries) {
+  for (const [, field, lanes] of wgsl.matchAll(/(\w+): (?:vec(\d))?/g)) {
     at[field] = words;
-    words += type === 'vec4<u32>' ? 4 : 1;
+    words += Number(lanes ?? 1);
   }
-  const lines = entries.map(([field, type]) => `  ${field}: ${type},`).join('\n');
-  return { wgsl: `struct ${name} {\n${lines}\n${last}}`, words, at };
+  return { wgsl, words, at };
 }
 
 /**
- * A total of partials: the largest magnitude's bits; job, position and bits of the first element that is not finite, the job
- * 0xffffffff if there is none. The sum has 128 bits and counts units of 2^(exponent - 40).
- * @type {Record<'largest' | 'exponent' | 'job' | 'position' | 'bits' | 'sum0' | 'sum1' | 'sum2' | 'sum3', FieldType>}
+ * The result buffer: what is the user's, the total, and how to rewrite: a mode; factor * 2^shift with a factor of 24 bits, or 1 to fill
+ * with NaN, or the limit of float32 and those of float16 and bfloat16.
+ *
+ * A partial is the largest magnitude's bits, an exponent, and a sum of 64 bits in units of 2^exponent, the upper word first. With
+ * NaN or Infinity it is the largest magnitude's bits, a job, and the position and the bits of the first of them in that job. A total is
+ * two, the sum of 128 bits so cut that its top bit is set.
  */
-const TOTAL_FIELDS = {
-  largest: 'u32',
-  exponent: 'i32',
-  job: 'u32',
-  position: 'u32',
-  bits: 'u32',
-  sum0: 'u32',
-  sum1: 'u32',
-  sum2: 'u32',
-  sum3: 'u32',
-};
-export const TOTAL = layout('Total', TOTAL_FIELDS);
+export const RESULT = /* @__PURE__ */ layout(`
+struct Result {
+  flags: u32, norm: u32, coefficient: u32, step: u32,
+  upper: vec4<u32>,
+  lower: vec4<u32>,
+  mode: u32, factor: u32, shift: u32, unused: u32,
+}`);
 
-/** The result buffer: what is the user's, the total, and what rewriting does: the mode, and the coefficient as factor * 2^shift. */
-export const RESULT = layout('Result', {
-  flags: 'u32',
-  norm: 'u32',
-  coefficient: 'u32',
-  step: 'u32',
-  ...TOTAL_FIELDS,
-  mode: 'u32',
-  factor: 'u32',
-  shift: 'i32',
-});
+/** What a dispatch of a shader with jobs works on: the entries of the table of jobs, and how many there are in all dispatches. */
+export const DISPATCH = /* @__PURE__ */ layout(`
+struct Dispatch { firstEntry: u32, count: u32, jobs: u32, }`);
 
-/** What a dispatch of a shader with jobs works on: the entries of the table of jobs, and where the partials begin. */
-export const DISPATCH = layout('Dispatch', { firstEntry: 'u32', jobCount: 'u32', firstPartial: 'u32' });
+/** What is merged: how many partials, from which on, how many a workgroup; and where the totals are written. */
+export const MERGE = /* @__PURE__ */ layout(`
+struct Merge { count: u32, first: u32, each: u32, firstTotal: u32, }`);
 
-/** What is merged, and the word that the totals are written from. */
-export const MERGE = layout('Merge', { count: 'u32', firstPart: 'u32', firstWord: 'u32' });
+/**
+ * The parameters of a step. Numbers are mantissa * 2^exponent, the mantissa's top bit set or 0: maxNorm; with eps once more times
+ * lossScale, as what is measured is; the inverse of lossScale. How to rewrite, and the coefficient behind it: if the norm is at most
+ * the limit, by clipGradValue, for a NaN, for Infinity. p = powerUpper * 2^-16 + powerLower. The room is 2^-room of the norm, none if 0.
+ */
+export const PARAMETERS = /* @__PURE__ */ layout(`
+struct Parameters {
+  maxNorm: vec2<u32>, limit: vec2<u32>, eps: vec2<u32>, inverse: vec2<u32>,
+  ifSmall: vec4<u32>,
+  clamp: vec4<u32>,
+  ifNan: vec4<u32>,
+  ifInfinite: vec4<u32>,
+  power: f32, powerUpper: i32, powerLower: f32,
+  room: i32, scaleMode: u32, step: u32,
+}`);
 
-/** The table of a real power has a row for every binade from 2^LOWEST_BINADE on; two words each. */
-export const LOWEST_BINADE = -280;
-export const BINADES = 412;
-
-const PARAMETER_FIELDS = /** @type {const} */ ({
-  // mantissa * 2^exponent, the mantissa's top bit set or 0: maxNorm, and with eps once more times lossScale, as what is measured
-  // is; and the inverse of lossScale, the mantissa of 24 bits.
-  maxNormMantissa: 'u32',
-  maxNormExponent: 'i32',
-  limitMantissa: 'u32',
-  limitExponent: 'i32',
-  epsMantissa: 'u32',
-  epsExponent: 'i32',
-  inverseMantissa: 'u32',
-  inverseExponent: 'i32',
-  // A sum of the numbers in web/webgpu/constants.js.
-  policy: 'u32',
-  // p = upper + lower; the upper has few bits, so that its product with a whole number is exact.
-  power: 'f32',
-  powerUpper: 'f32',
-  powerLower: 'f32',
-  // clipValue in the bits of each element type, by its code.
-  limits: 'vec4<u32>',
-  // The number of the step, and three unused.
-  step: 'vec4<u32>',
-});
-
-/** The parameters of a step. A row of the table of binade k is ceil(p k), and p k - ceil(p k) as the bits of a float. */
-export const PARAMETERS = layout(
-  'Parameters',
-  PARAMETER_FIELDS,
-  `  table: array<vec4<u32>, ${BINADES / 2}>,\n`,
-);
-export const PARAMETER_BYTES = 4 * (PARAMETERS.words + 2 * BINADES);
+/** Flags of WebGPU, which are globals in browsers but not in Node.js. */
+export const MAP_READ = 0x1;
+export const COPY_SRC = 0x4;
+export const COPY_DST = 0x8;
+export const UNIFORM = 0x40;
+export const STORAGE = 0x80;

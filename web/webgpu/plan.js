@@ -9,17 +9,15 @@ import { finish, reduceInto } from '../core/reduce.js';
 import { readClipOptions } from '../door/clip-options.js';
 import { checkNormType, checkNotNegative } from '../words/checks.js';
 import { checkEncoder, checkKind, checkOptions, limitOf } from './arguments.js';
-import { COPY_DST, COPY_SRC, MAP_READ, STORAGE, UNIFORM } from './constants.js';
 import { rangesToWrite } from './jobs.js';
-import { RESULT } from './layouts.js';
+import { COPY_DST, COPY_SRC, MAP_READ, RESULT, STORAGE, UNIFORM } from './layouts.js';
 import { kindOf, parametersOf } from './powers.js';
 import { ReadBack } from './read-back.js';
 import { Ring, RING_SLOTS } from './ring.js';
 import { StepNorm } from './step.js';
 import { Steps } from './steps.js';
-import { summariesOf } from './summaries.js';
-import { offenderOf, partialOfResult } from './totals.js';
-import { Measuring, Rewriting } from './work.js';
+import { offenderOf, partialOfResult, rowsOf } from './results.js';
+import { Measuring, Rewriting, UNIFORM_GROUP } from './work.js';
 
 /**
  * @typedef {import('./types.js').GpuBuffer} GpuBuffer
@@ -84,6 +82,7 @@ export class GpuPlan {
   /** As #elements, but 0 where there are halves. */
   #floats;
   #result;
+  #resultGroup;
   #ring;
   #measuring;
   /** @type {Promise<unknown> | null} */
@@ -115,11 +114,13 @@ export class GpuPlan {
     const usage = STORAGE | UNIFORM | COPY_SRC;
     const result = context.device.createBuffer({ label: 'gradnorm result', size: 4 * RESULT.words, usage });
     this.#result = result;
-    const { ring, measuring } = this.#steps.create(() => ({
+    const { ring, measuring, resultGroup } = this.#steps.create(() => ({
       ring: new Ring(context, steps),
       measuring: new Measuring(context, this.#ranges, result),
+      resultGroup: context.bindGroup('gradnorm result', UNIFORM_GROUP, [{ buffer: result }]),
     }));
     this.#ring = ring;
+    this.#resultGroup = resultGroup;
     this.#measuring = measuring;
   }
 
@@ -179,7 +180,7 @@ export class GpuPlan {
     }
     const slot = this.#ring.take();
     this.#submit('gradnorm gradNorm', slot, (pass) => {
-      if (kind === 'real') this.#ring.writeParameters(slot, parametersOf({ normType }));
+      this.#ring.writeParameters(slot, parametersOf({ normType }));
       this.#measuring.encode(pass, kind, slot.parameterGroup);
     });
     return partialOfResult(await this.#steps.readSlot(slot, this.#steps.faults.claimAll()), this.#elements);
@@ -246,7 +247,7 @@ export class GpuPlan {
     const encode = (/** @type {GpuComputePassEncoder} */ pass) => {
       this.#ring.writeParameters(slot, parametersOf({ normType: 2, clipValue, lossScale }));
       if (lossScale !== 1) this.#encodeClip(pass, 'square', slot, true);
-      this.#rewriting().encodeClamp(pass, slot.parameterGroup);
+      this.#rewriting().encode(pass, slot.parameterGroup);
     };
     this.#submit('gradnorm clipGradValue', lossScale === 1 ? null : slot, encode, options.encoder);
   }
@@ -340,10 +341,10 @@ export class GpuPlan {
   #encodeClip(pass, kind, { parameterGroup }, isWriting) {
     this.#measuring.encode(pass, kind, parameterGroup);
     this.#measuring.encodeDecision(pass, kind, parameterGroup);
-    if (isWriting) this.#rewriting().encodeScale(pass);
+    if (isWriting) this.#rewriting().encode(pass, this.#resultGroup);
   }
 
-  /** @param {import('./totals.js').Offender} offender */
+  /** @param {{ job: number, position: number, value: number }} offender */
   #nonfiniteError({ job, position, value }) {
     const { range, firstElement } = this.#measuring.jobs[job];
     const { place, name } = /** @type {GpuTensor} */ (range);
@@ -408,35 +409,31 @@ export class GpuPlan {
   async #inspect(normType, kind) {
     const { device } = this.#context;
     const { partials, jobs } = this.#measuring;
-    const { buffer, offset, size } = partials;
+    const { buffer, size } = partials;
     const label = 'gradnorm report';
     const resultBytes = 4 * RESULT.words;
     const usage = MAP_READ | COPY_DST;
-    const copy = device.createBuffer({ label, size: resultBytes + 2 * size, usage });
+    const copy = device.createBuffer({ label, size: resultBytes + 3 * size, usage });
     try {
       const slot = this.#ring.take();
       this.#steps.watch(() => {
         const encoder = device.createCommandEncoder({ label });
         this.#measuring.encodeCopies(encoder);
         const norms = encoder.beginComputePass({ label });
-        if (kind === 'real') this.#ring.writeParameters(slot, parametersOf({ normType }));
+        this.#ring.writeParameters(slot, parametersOf({ normType }));
         this.#measuring.encode(norms, kind, slot.parameterGroup);
         norms.end();
         encoder.copyBufferToBuffer(this.#result, 0, copy, 0, resultBytes);
-        encoder.copyBufferToBuffer(buffer, offset, copy, resultBytes, size);
+        encoder.copyBufferToBuffer(buffer, size, copy, resultBytes, size);
         const health = encoder.beginComputePass({ label });
-        this.#measuring.encodeHealth(health);
+        this.#measuring.encodeHealth(health, slot.parameterGroup);
         health.end();
-        encoder.copyBufferToBuffer(buffer, offset, copy, resultBytes + size, size);
+        encoder.copyBufferToBuffer(buffer, size, copy, resultBytes + size, 2 * size);
         device.queue.submit([encoder.finish()]);
       });
       const words = await this.#steps.read(copy, this.#steps.faults.claimAll());
-      const middle = RESULT.words + size / 4;
-      return summariesOf(normType, this.#tensors, jobs, {
-        total: partialOfResult(words, this.#elements),
-        norms: words.subarray(RESULT.words, middle),
-        health: words.subarray(middle),
-      });
+      const total = partialOfResult(words, this.#elements);
+      return rowsOf(normType, this.#tensors, jobs, total, words.subarray(RESULT.words));
     } finally {
       copy.destroy();
     }
@@ -455,7 +452,7 @@ export class GpuPlan {
     let last = this.#rewritings.at(-1);
     if (last === undefined || this.#isUnbound) {
       this.#isUnbound = false;
-      last = new Rewriting(this.#context, this.#spans ?? [], this.#result);
+      last = new Rewriting(this.#context, this.#spans ?? []);
       this.#rewritings.push(last);
       // The one before may be in an encoder that is yet to be submitted.
       if (this.#rewritings.length > 2) this.#rewritings.shift()?.destroy();

@@ -1,8 +1,7 @@
 // web/webgpu/powers.js: which shader a power needs, and the parameters of a step as the shaders read them. Pure.
-import { BFLOAT16, FLOAT16, FLOAT32 } from '../core/dtypes.js';
+import { BFLOAT16, FLOAT16, halfBitsOf } from '../core/dtypes.js';
 import { needsRoundingTowardZero } from '../core/room.js';
-import { POLICY_ROOM, POLICY_SKIP, POLICY_TOWARD_ZERO, POLICY_UNLIMITED, POLICY_ZERO } from './constants.js';
-import { BINADES, LOWEST_BINADE, PARAMETER_BYTES, PARAMETERS } from './layouts.js';
+import { CLAMP, FILL, FLOAT_NAN, KEEP, PARAMETERS, SCALE, SCALE_DOWN } from './layouts.js';
 
 /** @typedef {import('./shaders/sums.js').ReduceKind} ReduceKind */
 
@@ -10,12 +9,8 @@ import { BINADES, LOWEST_BINADE, PARAMETER_BYTES, PARAMETERS } from './layouts.j
 export const SMALLEST_REAL_POWER = 0.5;
 export const LARGEST_REAL_POWER = 64;
 
-const POLICIES = { propagate: 0, skip: POLICY_SKIP, throw: POLICY_SKIP, zero: POLICY_ZERO };
-// At most the room that the shaders leave.
-const LEAST_ROOM = 2 ** -22;
-
 /** @type {Map<number, ReduceKind>} */
-const KINDS = new Map([
+const KINDS = /* @__PURE__ */ new Map([
   [1, 'first'],
   [2, 'square'],
   [3, 'cube'],
@@ -33,12 +28,12 @@ export function kindOf(normType) {
 }
 
 /**
- * The parameters of a step, without the table where it is not read.
+ * The parameters of a step: those of Parameters in web/webgpu/layouts.js.
  * @param {object} step
  * @param {number} step.normType
  * @param {number} [step.maxNorm]
  * @param {number} [step.eps]
- * @param {keyof typeof POLICIES} [step.nonfinite]
+ * @param {import('../door/clip-options.js').NonfinitePolicy} [step.nonfinite]
  * @param {number} [step.lossScale]
  * @param {number} [step.clipValue]
  * @param {number} [step.floats]  how many elements there are, if all are float32, for which clipping leaves room
@@ -56,46 +51,44 @@ export function parametersOf({
   number = 0,
 }) {
   const { at } = PARAMETERS;
-  const isReal = kindOf(normType) === 'real';
-  const buffer = new ArrayBuffer(isReal ? PARAMETER_BYTES : 4 * PARAMETERS.words);
-  const words = new Uint32Array(buffer);
+  const words = new Uint32Array(PARAMETERS.words);
+  const numbers = new Float32Array(words.buffer);
   // Where it is beyond the doubles, so is no norm.
   const limit = maxNorm * lossScale;
-  const [inverse, exponent] = mantissaAndExponent(1 / lossScale);
-  words.set(mantissaAndExponent(maxNorm), at.maxNormMantissa);
-  words.set(mantissaAndExponent(limit), at.limitMantissa);
-  words.set(mantissaAndExponent(Math.min(eps * lossScale, Number.MAX_VALUE)), at.epsMantissa);
-  words.set([inverse >>> 8, exponent + 8], at.inverseMantissa);
-  const towardZero = needsRoundingTowardZero(floats, 2 ** -149, maxNorm, normType, LEAST_ROOM);
-  words[at.policy] =
-    POLICIES[nonfinite] |
-    (limit === Infinity ? POLICY_UNLIMITED : 0) |
-    (floats > 0 ? POLICY_ROOM : 0) |
-    (floats > 0 && towardZero ? POLICY_TOWARD_ZERO : 0);
+  const isUnlimited = limit === Infinity;
+  const [mantissa, exponent] = numberOf(1 / lossScale);
+  const factor = mantissa >>> 8;
+  const inverse = factor * 2 ** (exponent + 8);
+  const leave = [KEEP, 0, 0, floatBits(1)];
+  const divide = inverse === 1 ? leave : [SCALE, factor, exponent + 8, floatBits(inverse)];
+  words.set(numberOf(maxNorm), at.maxNorm);
+  words.set(isUnlimited ? [0xffffffff, 2 ** 30] : numberOf(limit), at.limit);
+  words.set(numberOf(Math.min(eps * lossScale, Number.MAX_VALUE)), at.eps);
+  words.set([factor << 8, exponent], at.inverse);
+  words.set(divide, at.ifSmall);
+  const halves = halfBitsOf(clipValue, FLOAT16) | (halfBitsOf(clipValue, BFLOAT16) << 16);
+  words.set([CLAMP, floatBits(clipValue), halves], at.clamp);
+  const isPropagating = nonfinite === 'propagate';
+  const other = isPropagating ? divide : nonfinite === 'zero' ? [FILL, 0, 0, 0] : leave;
+  const isMultiplied = isPropagating && !isUnlimited;
+  words.set(isMultiplied ? [FILL, 1, 0, FLOAT_NAN] : other, at.ifNan);
+  words.set(isMultiplied ? [SCALE, 0, 0, 0] : other, at.ifInfinite);
+  // Of real powers; others have no need of it.
+  const upper = Math.min(Math.floor(normType * 2 ** 16), 2 ** 30);
+  words[at.powerUpper] = upper;
+  numbers.set([normType], at.power);
+  numbers.set([normType - upper / 2 ** 16], at.powerLower);
+  const room = kindOf(normType) === 'real' ? 16 : 21;
+  words[at.room] = floats > 0 ? room : 0;
+  const isTowardZero = needsRoundingTowardZero(floats, 2 ** -149, maxNorm, normType, 2 ** -22);
+  words[at.scaleMode] = floats > 0 && isTowardZero ? SCALE_DOWN : SCALE;
   words[at.step] = number;
-  words[at.limits + FLOAT32] = new Uint32Array(Float32Array.of(clipValue).buffer)[0];
-  words[at.limits + FLOAT16] = halfBitsOf(clipValue, 11, -14);
-  words[at.limits + BFLOAT16] = halfBitsOf(clipValue, 8, -126);
-  if (isReal) writePower(words, new Float32Array(buffer), normType);
-  return buffer;
+  return words.buffer;
 }
 
-/**
- * @param {Uint32Array} words
- * @param {Float32Array} floats  the same memory
- * @param {number} p
- */
-function writePower(words, floats, p) {
-  const { at, words: table } = PARAMETERS;
-  // Twelve bits: times a binade it has at most 20.
-  const unit = 2 ** (Math.floor(Math.log2(p)) - 11);
-  const upper = Math.round(p / unit) * unit;
-  floats.set([p, upper, p - upper], at.power);
-  for (let i = 0; i < BINADES; ++i) {
-    const power = p * (LOWEST_BINADE + i);
-    words[table + 2 * i] = Math.ceil(power);
-    floats[table + 2 * i + 1] = power - Math.ceil(power);
-  }
+/** @param {number} value */
+function floatBits(value) {
+  return new Uint32Array(Float32Array.of(value).buffer)[0];
 }
 
 /**
@@ -103,30 +96,11 @@ function writePower(words, floats, p) {
  * @param {number} value
  * @returns {[number, number]}
  */
-function mantissaAndExponent(value) {
+function numberOf(value) {
   if (value === 0 || value === Infinity) return [0, 0];
   let exponent = 0;
   let m = value;
   for (; m < 2 ** 31; m *= 2) exponent -= 1;
   for (; m >= 2 ** 32; m /= 2) exponent += 1;
   return [Math.floor(m), exponent];
-}
-
-/**
- * The bits of a number >= 0 as a half, rounded to nearest even.
- * @param {number} value
- * @param {number} precision  bits of a mantissa
- * @param {number} smallest   binade of the normal numbers
- * @returns {number}
- */
-function halfBitsOf(value, precision, smallest) {
-  const infinity = 2 ** 15 - 2 ** (precision - 1);
-  if (value === 0 || value === Infinity) return value === 0 ? 0 : infinity;
-  const [m, e] = mantissaAndExponent(value);
-  const binade = Math.max(e + 31, smallest);
-  const units = m * 2 ** (e - binade + precision - 1);
-  const whole = Math.floor(units);
-  const rest = units - whole;
-  const rounded = rest > 0.5 || (rest === 0.5 && whole % 2 === 1) ? whole + 1 : whole;
-  return Math.min(infinity, (binade - smallest) * 2 ** (precision - 1) + rounded);
 }

@@ -1,7 +1,7 @@
 // web/webgpu/read-back.js: tensors from the GPU to the CPU, for powers that the GPU does not compute. Copied at once, so that
 // what is measured is what they were at the call.
 import { BYTE_SHIFTS, FLOAT32 } from '../core/dtypes.js';
-import { COPY_DST, COPY_SRC, MAP_READ } from './constants.js';
+import { COPY_DST, COPY_SRC, MAP_READ } from './layouts.js';
 import { wordsAround } from './jobs.js';
 
 /**

@@ -1,8 +1,7 @@
 // web/webgpu/ring.js: the buffers that each step needs for itself: its parameters on the way to the GPU, its result on the
 // way back. A few are made with the plan and used in turn, so that steps allocate nothing.
-import { COPY_DST, COPY_SRC, MAP_READ, UNIFORM } from './constants.js';
-import { UNIFORM_GROUP } from './kernels.js';
-import { PARAMETER_BYTES, RESULT } from './layouts.js';
+import { COPY_DST, COPY_SRC, MAP_READ, PARAMETERS, RESULT, UNIFORM } from './layouts.js';
+import { UNIFORM_GROUP } from './work.js';
 
 /**
  * @typedef {import('./types.js').GpuBuffer} GpuBuffer
@@ -96,7 +95,7 @@ export class Ring {
     const { device } = this.#context;
     const parameters = device.createBuffer({
       label: 'gradnorm parameters',
-      size: PARAMETER_BYTES,
+      size: 16 * Math.ceil(PARAMETERS.words / 4),
       usage: UNIFORM | COPY_DST,
     });
     const parameterGroup = this.#context.bindGroup('gradnorm parameters', UNIFORM_GROUP, [

@@ -3,7 +3,7 @@
 import { collect, isPlainRecord, nameAt, notAGradient, placeAt } from '../door/collect.js';
 import { BYTE_SHIFTS, dtypeNamed, FLOAT64, GRADIENT_TYPES_IN_WORDS, isWritable } from '../core/dtypes.js';
 import { describe } from '../words/errors.js';
-import { STORAGE } from './constants.js';
+import { STORAGE } from './layouts.js';
 import { wordsAround } from './jobs.js';
 
 /** @typedef {import('./types.js').GpuBuffer} GpuBuffer */

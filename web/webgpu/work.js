@@ -1,34 +1,26 @@
 // web/webgpu/work.js: the buffers and bind groups of a plan, made once, and what to encode into a pass with them.
-import {
-  COPY_SRC,
-  JOB_WORDS,
-  MERGE_PARTIALS,
-  REWRITE_WORKGROUPS,
-  STORAGE,
-  TOTAL_STRIDE,
-  UNIFORM,
-} from './constants.js';
 import { Gather } from './gather.js';
 import { byKind, jobsOf, schedule } from './jobs.js';
 import {
-  decideKernel,
-  healthKernel,
-  jobGroup,
-  MERGE_GROUP,
-  mergeKernel,
-  reduceKernel,
-  RESULT_GROUP,
-  rewriteKernel,
-  UNIFORM_GROUP,
-} from './kernels.js';
-import { RESULT } from './layouts.js';
+  COPY_SRC,
+  JOB_BYTES,
+  MERGE_PARTIALS,
+  RESULT,
+  REWRITE_WORKGROUPS,
+  STORAGE,
+  UNIFORM,
+} from './layouts.js';
+import { decideShader } from './shaders/decide.js';
+import { mergeShader } from './shaders/merge.js';
+import { reduceShader } from './shaders/reduce.js';
+import { rewriteShader } from './shaders/rewrite.js';
 
 /**
  * @typedef {import('./types.js').GpuBuffer} GpuBuffer
  * @typedef {import('./types.js').GpuBindGroup} GpuBindGroup
- * @typedef {import('./types.js').GpuCommandEncoder} GpuCommandEncoder
  * @typedef {import('./types.js').GpuComputePassEncoder} GpuComputePassEncoder
  * @typedef {import('./context.js').Context} Context
+ * @typedef {import('./context.js').BindingKind} BindingKind
  * @typedef {import('./context.js').Kernel} Kernel
  * @typedef {import('./jobs.js').Range} Range
  * @typedef {import('./jobs.js').Job} Job
@@ -36,52 +28,104 @@ import { RESULT } from './layouts.js';
  * @typedef {import('./shaders/sums.js').ReduceKind} ReduceKind
  */
 
-/** The table of jobs, room for their partials behind it, and the bind groups of their dispatches. */
+/** The bindings of parameters, or of a result that is read. @type {BindingKind[]} */
+export const UNIFORM_GROUP = ['uniform'];
+/** Of a result that is written. @type {BindingKind[]} */
+const RESULT_GROUP = ['storage'];
+/** Of what is merged: itself, partials, totals. @type {BindingKind[]} */
+const MERGE_GROUP = ['uniform', 'read-only-storage', 'storage'];
+
+/**
+ * Of a dispatch of jobs: itself, the table, the tensors.
+ * @type {(isWritten: boolean, slots: number) => BindingKind[]}
+ */
+function jobGroup(isWritten, slots) {
+  const tensors = Array(slots).fill(isWritten ? 'storage' : 'read-only-storage');
+  return ['uniform', isWritten ? 'read-only-storage' : 'storage', ...tensors];
+}
+
+/** @type {(kind: DispatchKind) => string} */
+const nameOf = ({ slots, isWhole, hasHalves }) =>
+  `${slots}${isWhole ? ' whole' : ''}${hasHalves ? ' halves' : ''}`;
+
+/** @type {(power: ReduceKind | 'health', kind: DispatchKind) => Kernel} */
+const reduceKernel = (power, kind) => ({
+  name: `reduce ${power} ${nameOf(kind)}`,
+  groups: [jobGroup(false, kind.slots), UNIFORM_GROUP],
+  code: () => reduceShader(power, kind),
+});
+
+/** @type {(kind: DispatchKind) => Kernel} */
+const rewriteKernel = (kind) => ({
+  name: `rewrite ${nameOf(kind)}`,
+  groups: [jobGroup(true, kind.slots), UNIFORM_GROUP],
+  code: () => rewriteShader(kind),
+});
+
+/** @type {Kernel} */
+const MERGE_KERNEL = { name: 'merge', groups: [MERGE_GROUP], code: mergeShader };
+
+/** @type {(power: ReduceKind) => Kernel} */
+const decideKernel = (power) => ({
+  name: `decide ${power}`,
+  groups: [RESULT_GROUP, UNIFORM_GROUP],
+  code: () => decideShader(power),
+});
+
+/**
+ * A uniform buffer of some words for each bind group, at offsets that can be bound.
+ * @type {(context: Context, label: string, rows: number[][]) => GpuBuffer}
+ */
+function makeUniforms({ device, limits: { alignment } }, label, rows) {
+  const size = Math.max(1, rows.length) * alignment;
+  const buffer = device.createBuffer({ label, size, usage: UNIFORM, mappedAtCreation: true });
+  const words = new Uint32Array(buffer.getMappedRange());
+  rows.forEach((row, i) => words.set(row, (i * alignment) / 4));
+  buffer.unmap();
+  return buffer;
+}
+
+/** The table of jobs, room for their partials, twice, and counts behind it, and the bind groups of their dispatches. */
 class Jobs {
   #context;
   #dispatches;
-  /** @type {GpuBindGroup[]} */
   #groups;
   #uniforms;
 
   /**
    * @param {Context} context
-   * @param {'reduce' | 'rewrite'} verb
+   * @param {boolean} isWritten
    * @param {readonly Job[]} jobs
    */
-  constructor(context, verb, jobs) {
+  constructor(context, isWritten, jobs) {
     const { device, limits, placeholder } = context;
     const { alignment } = limits;
-    const label = `gradnorm ${verb}`;
+    const label = `gradnorm ${isWritten ? 'rewrite' : 'reduce'}`;
     this.#context = context;
-    this.#dispatches = schedule(jobs, limits, verb === 'rewrite');
+    const dispatches = schedule(jobs, limits, isWritten);
+    this.#dispatches = dispatches;
+    const words = dispatches.flatMap(({ entries }) => entries.flat());
     this.table = device.createBuffer({
       label,
-      size: 4 * JOB_WORDS * Math.max(1, 2 * jobs.length),
+      size: JOB_BYTES * Math.max(1, (isWritten ? 1 : 3) * jobs.length),
       usage: STORAGE | COPY_SRC,
       mappedAtCreation: true,
     });
-    const words = this.#dispatches.flatMap((dispatch) => dispatch.words());
     new Uint32Array(this.table.getMappedRange()).set(words);
     this.table.unmap();
-    let firstEntry = 0;
-    const rows = this.#dispatches.map(({ entries: { length } }) => {
-      firstEntry += length;
-      return [firstEntry - length, length, jobs.length];
-    });
-    this.#uniforms = makeUniforms(context, `${label} dispatches`, rows);
-    this.#groups = this.#dispatches.map(({ kind: { slots }, bindings }, i) => {
-      const tensors = Array.from({ length: slots }, (_, slot) => {
-        const { buffer, begin, end } = bindings[slot] ?? {
-          buffer: placeholder,
-          begin: slot * alignment,
-          end: (slot + 1) * alignment,
-        };
-        return { buffer, offset: begin, size: end - begin };
-      });
-      const uniform = { buffer: this.#uniforms, offset: i * alignment, size: 16 };
-      const resources = [uniform, { buffer: this.table }, ...tensors];
-      return context.bindGroup(`${label} ${i}`, jobGroup(verb, slots), resources);
+    let end = 0;
+    const rows = dispatches.map(({ entries: { length } }) => [(end += length) - length, length, jobs.length]);
+    const uniforms = makeUniforms(context, `${label} dispatches`, rows);
+    this.#uniforms = uniforms;
+    this.#groups = dispatches.map(({ kind: { slots }, bindings }, i) => {
+      const unused = Array.from({ length: slots - bindings.length }, (_, slot) => ({
+        buffer: placeholder,
+        offset: slot * alignment,
+        size: alignment,
+      }));
+      const uniform = { buffer: uniforms, offset: i * alignment, size: 16 };
+      const resources = [uniform, { buffer: this.table }, ...bindings, ...unused];
+      return context.bindGroup(`${label} ${i}`, jobGroup(isWritten, slots), resources);
     });
   }
 
@@ -104,28 +148,15 @@ class Jobs {
   }
 }
 
-/**
- * A uniform buffer of some words for each bind group, at offsets that can be bound.
- * @type {(context: Context, label: string, rows: number[][]) => GpuBuffer}
- */
-function makeUniforms({ device, limits: { alignment } }, label, rows) {
-  const size = Math.max(1, rows.length) * alignment;
-  const buffer = device.createBuffer({ label, size, usage: UNIFORM, mappedAtCreation: true });
-  const words = new Uint32Array(buffer.getMappedRange());
-  rows.forEach((row, i) => words.set(row, (i * alignment) / 4));
-  buffer.unmap();
-  return buffer;
-}
-
-/** From the tensors to a total in the result buffer. */
+/** From the tensors to a total in the result buffer, and to a decision there. */
 export class Measuring {
   #context;
   #gather;
   #jobs;
-  /** @type {GpuBuffer[]} */
-  #buffers = [];
+  #uniforms;
+  #totals;
   /** Of each level: what it merges, and in how many workgroups. @type {{ group: GpuBindGroup, workgroups: number }[]} */
-  #merges = [];
+  #merges;
   #resultGroup;
 
   /**
@@ -137,37 +168,32 @@ export class Measuring {
     this.#context = context;
     this.#gather = new Gather(context, ranges);
     this.jobs = jobsOf(this.#gather.ranges);
-    this.#jobs = new Jobs(context, 'reduce', this.jobs);
-    this.#makeMerges(this.jobs.length, result);
-    this.#resultGroup = context.bindGroup('gradnorm result', RESULT_GROUP, [{ buffer: result }]);
-  }
-
-  /** Where the partials are, in bytes. */
-  get partials() {
-    const size = 4 * JOB_WORDS * this.jobs.length;
-    return { buffer: this.#jobs.table, offset: size, size };
-  }
-
-  /** @type {(jobCount: number, result: GpuBuffer) => void} */
-  #makeMerges(jobCount, result) {
-    const context = this.#context;
-    const workgroups = Math.max(1, Math.ceil(jobCount / MERGE_PARTIALS));
+    this.#jobs = new Jobs(context, false, this.jobs);
+    const count = this.jobs.length;
+    const workgroups = Math.max(1, Math.ceil(count / MERGE_PARTIALS));
     const isOneLevel = workgroups === 1;
-    const uniforms = makeUniforms(context, 'gradnorm merges', [
-      [jobCount, jobCount, isOneLevel ? RESULT.at.largest : 0],
-      [workgroups, 0, RESULT.at.largest],
+    // Vectors of four words from the beginning of the result to its total.
+    const firstOfResult = RESULT.at.upper / 4;
+    this.#uniforms = makeUniforms(context, 'gradnorm merges', [
+      [count, count, MERGE_PARTIALS, isOneLevel ? firstOfResult : 0],
+      [2 * workgroups, 0, 2 * workgroups, firstOfResult],
     ]);
-    const size = 4 * TOTAL_STRIDE * workgroups;
-    const totals = context.device.createBuffer({ label: 'gradnorm totals', size, usage: STORAGE });
-    this.#buffers = [uniforms, totals];
+    const size = 2 * JOB_BYTES * workgroups;
+    this.#totals = context.device.createBuffer({ label: 'gradnorm totals', size, usage: STORAGE });
     const { table } = this.#jobs;
-    const levels = isOneLevel ? [[table, result]] : [[table, totals], [totals, result]]; // prettier-ignore
+    const levels = isOneLevel ? [[table, result]] : [[table, this.#totals], [this.#totals, result]]; // prettier-ignore
     this.#merges = levels.map(([source, target], i) => {
-      const uniform = { buffer: uniforms, offset: i * context.limits.alignment, size: 16 };
+      const uniform = { buffer: this.#uniforms, offset: i * context.limits.alignment, size: 16 };
       const resources = [uniform, { buffer: source }, { buffer: target }];
       const group = context.bindGroup(`gradnorm merge ${i + 1}`, MERGE_GROUP, resources);
       return { group, workgroups: i === 0 ? workgroups : 1 };
     });
+    this.#resultGroup = context.bindGroup('gradnorm result', RESULT_GROUP, [{ buffer: result }]);
+  }
+
+  /** Where the partials are, in bytes; the others and the counts follow. */
+  get partials() {
+    return { buffer: this.#jobs.table, size: JOB_BYTES * this.jobs.length };
   }
 
   /**
@@ -181,16 +207,16 @@ export class Measuring {
     const kindsOf = (/** @type {readonly Job[]} */ jobs) => [...byKind(jobs, limits).keys()];
     const kernels = [
       ...kindsOf(this.jobs).map((kind) => reduceKernel(power, kind)),
-      ...this.#merges.map((_, i) => mergeKernel(i === 0 ? 1 : 2)),
+      MERGE_KERNEL,
       decideKernel(power),
-      ...kindsOf(jobsOf(ranges)).map((kind) => rewriteKernel('scale', kind)),
+      ...kindsOf(jobsOf(ranges)).map(rewriteKernel),
     ];
     return Promise.all(kernels.map((kernel) => this.#context.prepare(kernel)));
   }
 
   /**
    * What comes before the pass.
-   * @param {GpuCommandEncoder} encoder
+   * @param {import('./types.js').GpuCommandEncoder} encoder
    */
   encodeCopies(encoder) {
     this.#gather.encode(encoder);
@@ -198,28 +224,24 @@ export class Measuring {
 
   /** @type {(pass: GpuComputePassEncoder, power: ReduceKind, parameterGroup: GpuBindGroup) => void} */
   encode(pass, power, parameterGroup) {
-    if (power === 'real') pass.setBindGroup(1, parameterGroup);
+    pass.setBindGroup(1, parameterGroup);
     this.#jobs.encode(pass, (kind) => reduceKernel(power, kind));
-    this.#merges.forEach(({ group, workgroups }, i) => {
-      pass.setPipeline(this.#context.pipeline(mergeKernel(i === 0 ? 1 : 2)));
+    pass.setPipeline(this.#context.pipeline(MERGE_KERNEL));
+    for (const { group, workgroups } of this.#merges) {
       pass.setBindGroup(0, group);
       pass.dispatchWorkgroups(workgroups);
-    });
+    }
   }
 
-  /**
-   * What web/webgpu/shaders/health.js finds, in the place of the partials.
-   * @param {GpuComputePassEncoder} pass
-   */
-  encodeHealth(pass) {
-    this.#jobs.encode(pass, healthKernel);
+  /** @type {(pass: GpuComputePassEncoder, parameterGroup: GpuBindGroup) => void} */
+  encodeHealth(pass, parameterGroup) {
+    pass.setBindGroup(1, parameterGroup);
+    this.#jobs.encode(pass, (kind) => reduceKernel('health', kind));
   }
 
   /**
    * From the total in the result buffer to the norm and the coefficient there.
-   * @param {GpuComputePassEncoder} pass
-   * @param {ReduceKind} power
-   * @param {GpuBindGroup} parameterGroup
+   * @type {(pass: GpuComputePassEncoder, power: ReduceKind, parameterGroup: GpuBindGroup) => void}
    */
   encodeDecision(pass, power, parameterGroup) {
     pass.setPipeline(this.#context.pipeline(decideKernel(power)));
@@ -231,38 +253,30 @@ export class Measuring {
   destroy() {
     this.#gather.destroy();
     this.#jobs.destroy();
-    for (const buffer of this.#buffers) buffer.destroy();
+    this.#uniforms.destroy();
+    this.#totals.destroy();
   }
 }
 
-/** Rewrites the tensors in place. */
+/** Rewrites tensors in place. */
 export class Rewriting {
   #jobs;
-  #resultGroup;
 
   /**
    * @param {Context} context
    * @param {readonly Range[]} ranges  none empty; no two share a byte
-   * @param {GpuBuffer} result
    */
-  constructor(context, ranges, result) {
-    this.#jobs = new Jobs(context, 'rewrite', jobsOf(ranges));
-    this.#resultGroup = context.bindGroup('gradnorm result', UNIFORM_GROUP, [{ buffer: result }]);
+  constructor(context, ranges) {
+    this.#jobs = new Jobs(context, true, jobsOf(ranges));
   }
 
   /**
-   * As the result says.
    * @param {GpuComputePassEncoder} pass
+   * @param {GpuBindGroup} group  of the result that says how, or of parameters to clamp
    */
-  encodeScale(pass) {
-    pass.setBindGroup(1, this.#resultGroup);
-    this.#jobs.encode(pass, (kind) => rewriteKernel('scale', kind), REWRITE_WORKGROUPS);
-  }
-
-  /** @type {(pass: GpuComputePassEncoder, parameterGroup: GpuBindGroup) => void} */
-  encodeClamp(pass, parameterGroup) {
-    pass.setBindGroup(1, parameterGroup);
-    this.#jobs.encode(pass, (kind) => rewriteKernel('clamp', kind), REWRITE_WORKGROUPS);
+  encode(pass, group) {
+    pass.setBindGroup(1, group);
+    this.#jobs.encode(pass, rewriteKernel, REWRITE_WORKGROUPS);
   }
 
   destroy() {

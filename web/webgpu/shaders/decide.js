@@ -4,21 +4,12 @@ import {
   FLAG_CLIPPED,
   FLAG_INFINITY,
   FLAG_NAN,
-  MODE_KEEP,
-  MODE_NAN,
-  MODE_SCALE,
-  MODE_SCALE_DOWN,
-  MODE_SIGNED_ZERO,
-  MODE_ZERO,
-  POLICY_ROOM,
-  POLICY_SKIP,
-  POLICY_TOWARD_ZERO,
-  POLICY_UNLIMITED,
-  POLICY_ZERO,
-  TOTAL_SHIFT,
-} from '../constants.js';
-import { RESULT } from '../layouts.js';
-import { LOGARITHM, PARAMETERS } from './wgsl.js';
+  FLOAT_INFINITY,
+  FLOAT_NAN,
+  KEEP,
+  RESULT,
+} from '../layouts.js';
+import { LOGARITHM, PARAMETERS, PRODUCT } from './wgsl.js';
 
 /** @typedef {import('./sums.js').ReduceKind} ReduceKind */
 
@@ -38,99 +29,69 @@ export function decideShader(kind) {
 ${PARAMETERS}
 ${RESULT.wgsl}
 @group(0) @binding(0) var<storage, read_write> result: Result;
+const INFINITY = ${FLOAT_INFINITY}u;
 
 struct Number { m: u32, e: i32 }
 
+fn numberOf(words: vec2<u32>) -> Number {
+  return Number(words.x, bitcast<i32>(words.y));
+}
 fn normalised(m: u32, e: i32) -> Number {
-  if (m == 0u) { return Number(0u, 0); }
   let zeros = countLeadingZeros(m);
-  return Number(m << zeros, e - i32(zeros));
+  return Number(m << (zeros & 31u), e - i32(zeros));
 }
 fn isLarger(a: Number, b: Number) -> bool {
-  if (a.m == 0u || b.m == 0u) { return a.m != 0u && b.m == 0u; }
-  return a.e > b.e || (a.e == b.e && a.m > b.m);
+  if (a.m == 0u || b.m == 0u || a.e == b.e) { return a.m > b.m; }
+  return a.e > b.e;
 }
-// a * b, the upper word first.
-fn product(a: u32, b: u32) -> vec2<u32> {
-  let a1 = a >> 16u;
-  let a0 = a & 0xffffu;
-  let b1 = b >> 16u;
-  let b0 = b & 0xffffu;
-  let low = a0 * b0;
-  let middle = a1 * b0 + (low >> 16u);
-  let other = a0 * b1 + (middle & 0xffffu);
-  return vec2<u32>(a1 * b1 + (middle >> 16u) + (other >> 16u), (other << 16u) | (low & 0xffffu));
-}
+${PRODUCT}
 fn atMost(a: vec2<u32>, b: vec2<u32>) -> bool {
   return a.x < b.x || (a.x == b.x && a.y <= b.y);
 }
-// The upper two words of the total's sum, the top bit set: sum = (x * 2^32 + y) * 2^e.
-struct Leading { words: vec2<u32>, e: i32 }
-fn leadingOfSum() -> Leading {
-  var digits = array<u32, 6>(0u, 0u, result.sum0, result.sum1, result.sum2, result.sum3);
-  var first = 3u;
-  while (first > 0u && digits[first + 2u] == 0u) { first--; }
-  let a = digits[first + 2u];
-  let b = digits[first + 1u];
-  let c = digits[first];
-  let zeros = countLeadingZeros(a);
-  var words = vec2<u32>(a, b);
-  if (zeros > 0u) { words = vec2<u32>((a << zeros) | (b >> (32u - zeros)), (b << zeros) | (c >> (32u - zeros))); }
-  return Leading(words, result.exponent - ${TOTAL_SHIFT} + 32 * (i32(first) - 1) - i32(zeros));
-}
-fn squareRoot(given: Leading) -> Number {
-  var words = given.words;
-  var e = given.e;
-  if ((e & 1) != 0) {
-    words = vec2<u32>(words.x >> 1u, (words.x << 31u) | (words.y >> 1u));
-    e += 1;
-  }
+// Of (x * 2^32 + y) * 2^e, the top bit set.
+fn squareRoot(given: vec2<u32>, e: i32) -> Number {
+  var words = given;
+  if ((e & 1) != 0) { words = vec2<u32>(words.x >> 1u, (words.x << 31u) | (words.y >> 1u)); }
   var root = 0u;
   for (var bit = 0x80000000u; bit != 0u; bit >>= 1u) {
     let candidate = root | bit;
     if (atMost(product(candidate, candidate), words)) { root = candidate; }
   }
-  return Number(root, e >> 1u);
+  return Number(root, (e + 1) >> 1u);
 }
 ${kind === 'real' ? LOGARITHM : ''}
-${NORMS[kind]}
+fn normOfTotal() -> Number {
+  let words = result.upper.zw;
+  let e = bitcast<i32>(result.upper.y);
+  ${NORMS[kind]}
+}
 
 // a + b, rounded up.
 fn sumRoundedUp(a: Number, b: Number) -> Number {
   if (b.m == 0u) { return a; }
-  if (a.m == 0u) { return b; }
-  var large = a;
-  var small = b;
-  if (isLarger(b, a)) {
-    large = b;
-    small = a;
-  }
+  if (isLarger(b, a)) { return sumOfSorted(b, a); }
+  return sumOfSorted(a, b);
+}
+fn sumOfSorted(large: Number, small: Number) -> Number {
   let distance = u32(large.e - small.e);
-  let part = select(small.m >> (distance & 31u), 0u, distance > 31u);
-  let isCut = distance > 31u || (part << (distance & 31u)) != small.m;
-  let sum = large.m + part;
-  if (sum >= large.m) {
-    if (!isCut) { return Number(sum, large.e); }
-    if (sum < 0xffffffffu) { return Number(sum + 1u, large.e); }
-    return Number(0x80000000u, large.e + 1);
-  }
-  // The carry is the new top bit. (sum >> 1) + 1 cannot carry: sum < 2^32 - 1.
-  let roundUp = select(0u, 1u, isCut || (sum & 1u) != 0u);
-  return Number(((sum >> 1u) | 0x80000000u) + roundUp, large.e + 1);
+  let sum = large.m + select(1u, ((small.m - 1u) >> (distance & 31u)) + 1u, distance < 32u);
+  if (sum >= large.m) { return Number(sum, large.e); }
+  // The carry is the new top bit.
+  return Number(((sum + 1u) >> 1u) | 0x80000000u, large.e + 1);
 }
 // a / b with 24 bits, rounded down.
 fn quotientRoundedDown(a: Number, b: Number) -> Number {
+  if (a.m == 0u) { return a; }
   var rest = a.m;
   var e = a.e - b.e;
   var quotient = 0u;
-  var carry = 0u;
   if (rest >= b.m) {
     rest -= b.m;
     quotient = 1u;
   }
   // One bit a step until 24 are there; the first may be a zero.
   while (quotient < 0x800000u) {
-    carry = rest >> 31u;
+    let carry = rest >> 31u;
     rest <<= 1u;
     quotient <<= 1u;
     e -= 1;
@@ -141,122 +102,81 @@ fn quotientRoundedDown(a: Number, b: Number) -> Number {
   }
   return Number(quotient, e);
 }
-// Of numbers whose mantissas have their top bits set.
-fn times(a: Number, b: Number) -> Number {
-  let words = product(a.m, b.m);
-  if (words.x >= 0x80000000u) { return Number(words.x, a.e + b.e + 32); }
-  return Number((words.x << 1u) | (words.y >> 31u), a.e + b.e + 31);
-}
-// The bits of a float32, cut off; of one with at most 32 bits.
-fn floatBits(number: Number) -> u32 {
-  let n = normalised(number.m, number.e);
-  if (n.m == 0u) { return 0u; }
-  let exponent = n.e + 31;
-  if (exponent > 127) { return 0x7f800000u; }
-  if (exponent < -149) { return 0u; }
-  if (exponent < -126) { return n.m >> u32(8 - 126 - exponent); }
-  return (u32(exponent + 127) << 23u) | ((n.m >> 8u) & 0x7fffffu);
+// The bits of m * 2^e as a float32, cut off.
+fn floatBits(m: u32, e: i32) -> u32 {
+  let n = normalised(m, e);
+  let exponent = n.e + 158;
+  if (n.m == 0u || exponent < -22) { return 0u; }
+  if (exponent > 254) { return INFINITY; }
+  if (exponent < 1) { return n.m >> u32(9 - exponent); }
+  return (u32(exponent) << 23u) | ((n.m >> 8u) & 0x7fffffu);
 }
 
-fn finish(flags: u32, norm: u32, coefficient: u32, mode: u32, factor: Number) {
-  result.flags = flags;
+// With a mode, a factor and a shift, and the coefficient.
+fn finish(flags: u32, norm: u32, rewriting: vec4<u32>) {
+  result.flags = flags | select(${FLAG_CLIPPED}u, 0u, rewriting.x == ${KEEP}u);
   result.norm = norm;
-  result.coefficient = coefficient;
-  result.step = parameters.step.x;
-  result.mode = mode;
-  result.factor = factor.m;
-  result.shift = factor.e;
-}
-
-// What is not clipped is only divided by lossScale.
-fn divide(flags: u32, norm: u32, inverse: Number) {
-  let isOne = inverse.m == 0x800000u && inverse.e == -23;
-  let mode = select(${MODE_SCALE}u, ${MODE_KEEP}u, isOne);
-  finish(flags | select(${FLAG_CLIPPED}u, 0u, isOne), norm, floatBits(inverse), mode, inverse);
+  result.coefficient = rewriting.w;
+  result.step = parameters.step;
+  result.mode = rewriting.x;
+  result.factor = rewriting.y;
+  result.shift = rewriting.z;
 }
 
 @compute @workgroup_size(1)
 fn main() {
-  let one = 0x3f800000u;
-  let nothing = Number(0u, 0);
-  let inverse = Number(parameters.inverseMantissa, parameters.inverseExponent);
-  let isUnlimited = (parameters.policy & ${POLICY_UNLIMITED}u) != 0u;
-  let largest = result.largest;
-  if (largest >= 0x7f800000u) {
-    let isNaN = largest > 0x7f800000u;
-    let flags = select(${FLAG_INFINITY}u, ${FLAG_NAN}u, isNaN);
-    let norm = select(0x7f800000u, 0x7fc00000u, isNaN);
-    if ((parameters.policy & ${POLICY_SKIP}u) != 0u) {
-      finish(flags, norm, one, ${MODE_KEEP}u, nothing);
-    } else if ((parameters.policy & ${POLICY_ZERO}u) != 0u) {
-      finish(flags | ${FLAG_CLIPPED}u, norm, 0u, ${MODE_ZERO}u, nothing);
-    } else if (isUnlimited) {
-      divide(flags, norm, inverse);
-    } else if (isNaN) {
-      finish(flags | ${FLAG_CLIPPED}u, norm, 0x7fc00000u, ${MODE_NAN}u, nothing);
-    } else {
-      finish(flags | ${FLAG_CLIPPED}u, norm, 0u, ${MODE_SIGNED_ZERO}u, nothing);
-    }
+  let largest = result.upper.x;
+  if (largest > INFINITY) {
+    finish(${FLAG_NAN}u, ${FLOAT_NAN}u, parameters.ifNan);
     return;
   }
-  var norm = nothing;
-  if (largest != 0u) { norm = normOfTotal(largest); }
-  let maxNorm = Number(parameters.maxNormMantissa, parameters.maxNormExponent);
+  if (largest == INFINITY) {
+    finish(${FLAG_INFINITY}u, INFINITY, parameters.ifInfinite);
+    return;
+  }
+  var norm = Number(0u, 0);
+  if (largest != 0u) { norm = normOfTotal(); }
+  let inverse = numberOf(parameters.inverse);
+  let before = floatBits(product(norm.m, inverse.m).x, norm.e + inverse.e + 32);
   ${kind === 'real' ? REAL_NORM_AT_MOST : 'let most = norm;'}
-  let before = floatBits(times(norm, normalised(inverse.m, inverse.e)));
-  if (isUnlimited || !isLarger(most, Number(parameters.limitMantissa, parameters.limitExponent))) {
-    divide(0u, before, inverse);
-    return;
-  }
-  if (maxNorm.m == 0u) {
-    finish(${FLAG_CLIPPED}u, before, 0u, ${MODE_SIGNED_ZERO}u, nothing);
+  if (!isLarger(most, numberOf(parameters.limit))) {
+    finish(0u, before, parameters.ifSmall);
     return;
   }
   // What is added leaves room for the errors of both measurements and the rounding of elements, as web/clip.js does: 2 * 2^-23 + 2^-24 at
   // most; for real p 2^-18 + 4e-6 + 2^-24.
-  var eps = Number(parameters.epsMantissa, parameters.epsExponent);
-  let room = Number(norm.m, norm.e - ${kind === 'real' ? 16 : 21});
-  if ((parameters.policy & ${POLICY_ROOM}u) != 0u && isLarger(room, eps)) { eps = room; }
-  let factor = quotientRoundedDown(maxNorm, sumRoundedUp(norm, eps));
-  let mode = select(${MODE_SCALE}u, ${MODE_SCALE_DOWN}u, (parameters.policy & ${POLICY_TOWARD_ZERO}u) != 0u);
-  finish(${FLAG_CLIPPED}u, before, floatBits(factor), mode, factor);
+  var eps = numberOf(parameters.eps);
+  let room = Number(norm.m, norm.e - parameters.room);
+  if (parameters.room != 0 && isLarger(room, eps)) { eps = room; }
+  let factor = quotientRoundedDown(numberOf(parameters.maxNorm), sumRoundedUp(norm, eps));
+  let coefficient = floatBits(factor.m, factor.e);
+  finish(0u, before, vec4<u32>(parameters.scaleMode, factor.m, bitcast<u32>(factor.e), coefficient));
 }
 `;
 }
 
 // A root that is cut short must not let a norm pass that is above the limit.
-const REAL_NORM_AT_MOST = `let most = sumRoundedUp(norm, Number(norm.m, norm.e - 18));`;
+const REAL_NORM_AT_MOST = 'let most = sumRoundedUp(norm, Number(norm.m, norm.e - 18));';
 
+/** Of a sum whose upper words are words * 2^e. */
 const NORMS = {
   maximum: `
-fn normOfTotal(largest: u32) -> Number {
+  let largest = result.upper.x;
   let exponent = largest >> 23u;
   if (exponent == 0u) { return normalised(largest, -149); }
-  return Number((largest << 8u) | 0x80000000u, i32(exponent) - 158);
-}`,
-  first: `
-fn normOfTotal(largest: u32) -> Number {
-  let sum = leadingOfSum();
-  return Number(sum.words.x, sum.e + 32);
-}`,
-  square: `
-fn normOfTotal(largest: u32) -> Number {
-  return squareRoot(leadingOfSum());
-}`,
+  return Number((largest << 8u) | 0x80000000u, i32(exponent) - 158);`,
+  first: 'return Number(words.x, e + 32);',
+  square: 'return squareRoot(words, e);',
   fourth: `
-fn normOfTotal(largest: u32) -> Number {
-  let root = squareRoot(leadingOfSum());
-  return squareRoot(Leading(vec2<u32>(root.m, 0u), root.e - 32));
-}`,
+  let root = squareRoot(words, e);
+  return squareRoot(vec2<u32>(root.m, 0u), root.e - 32);`,
   // The root of 96 bits, the exponent a multiple of three.
   cube: `
-fn normOfTotal(largest: u32) -> Number {
-  let sum = leadingOfSum();
-  var words = vec3<u32>(sum.words, 0u);
-  var e = sum.e - 32;
-  while (e % 3 != 0) {
-    words = vec3<u32>(words.x >> 1u, (words.x << 31u) | (words.y >> 1u), (words.y << 31u) | (words.z >> 1u));
-    e += 1;
+  var wide = vec3<u32>(words, 0u);
+  var exponent = e - 32;
+  while (exponent % 3 != 0) {
+    wide = vec3<u32>(wide.x >> 1u, (wide.x << 31u) | (wide.y >> 1u), (wide.y << 31u) | (wide.z >> 1u));
+    exponent += 1;
   }
   var root = 0u;
   for (var bit = 0x80000000u; bit != 0u; bit >>= 1u) {
@@ -266,20 +186,16 @@ fn normOfTotal(largest: u32) -> Number {
     let lower = product(square.y, candidate);
     let middle = upper.y + lower.x;
     let cube = vec3<u32>(upper.x + select(0u, 1u, middle < upper.y), middle, lower.y);
-    if (cube.x < words.x || (cube.x == words.x && atMost(cube.yz, words.yz))) { root = candidate; }
+    if (cube.x < wide.x || (cube.x == wide.x && atMost(cube.yz, wide.yz))) { root = candidate; }
   }
-  return normalised(root, e / 3);
-}`,
+  return normalised(root, exponent / 3);`,
   // 2^((log2 of the sum) / p), split into a whole number, whose product with p is nearly exact, and a remainder.
   real: `
-fn normOfTotal(largest: u32) -> Number {
-  let sum = leadingOfSum();
-  let mantissa = 0x3f800000u | ((sum.words.x >> 8u) & 0x7fffffu);
-  let exponent = f32(sum.e + 63);
-  let fraction = f32(logarithm2Whole(mantissa)) + logarithm2Fraction(mantissa);
-  let whole = floor((exponent + fraction) / parameters.power + 0.5);
-  let remainder = ((exponent - parameters.powerUpper * whole) - parameters.powerLower * whole) + fraction;
+  let logarithm = logarithm2(0x3f800000u | ((words.x >> 8u) & 0x7fffffu));
+  let exponent = e + 63;
+  let whole = floor((f32(exponent) + logarithm) / parameters.power + 0.5);
+  let fixed = (exponent << 16u) - parameters.powerUpper * i32(whole);
+  let remainder = f32(fixed) * ${2 ** -16} - parameters.powerLower * whole + logarithm;
   let root = bitcast<u32>(exponential2(remainder / parameters.power));
-  return Number((root << 8u) | 0x80000000u, i32(whole) + i32(root >> 23u) - 158);
-}`,
+  return Number((root << 8u) | 0x80000000u, i32(whole) + i32(root >> 23u) - 158);`,
 };

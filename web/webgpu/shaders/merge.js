@@ -1,92 +1,89 @@
-// web/webgpu/shaders/merge.js: the shader that merges partials to a total: integers of 128 bits, in the same order on
-// every device. Text for web/webgpu/context.js.
-import { MERGE_PARTIALS, THREADS, TOTAL_SHIFT, TOTAL_STRIDE } from '../constants.js';
-import { MERGE, TOTAL } from '../layouts.js';
+// web/webgpu/shaders/merge.js: the shader that merges partials to a total, which is two partials: integers of 128 bits, in the same
+// order on every device. Text for web/webgpu/context.js.
+import { FLOAT_INFINITY, MERGE, THREADS } from '../layouts.js';
 
 /**
- * What is merged is shifted to the largest exponent of all, and what is shifted out is lost: below 2^-78 of the sum
- * for each partial. The first level merges so many partials a workgroup that an invocation has a few; the second merges those
- * totals.
+ * Partials and totals are described at RESULT in web/webgpu/layouts.js. What is merged is shifted to the largest exponent of all, with
+ * 40 bits below its units and room for 2^24 partials above, and what is shifted out is lost: below 2^-78 of the sum for each
+ * partial. Many partials are merged in two levels: so many a workgroup that an invocation has a few, and then their totals.
  *
- * @param {1 | 2} level
  * @returns {string}
  */
-export function mergeShader(level) {
+export function mergeShader() {
   return `
 ${MERGE.wgsl}
 @group(0) @binding(0) var<uniform> merge: Merge;
 @group(0) @binding(1) var<storage, read> source: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read_write> totals: array<u32>;
+@group(0) @binding(2) var<storage, read_write> totals: array<vec4<u32>>;
 
-struct Part {
-  largest: u32,
-  exponent: i32,
-  job: u32,
-  position: u32,
-  bits: u32,
-  sum: vec4<u32>,
-}
-${level === 1 ? LOAD_PARTIAL : LOAD_TOTAL}
-
+const INFINITY = ${FLOAT_INFINITY}u;
+const NONE = vec4<u32>(0u);
 const NO_JOB = 0xffffffffu;
 const NO_EXPONENT = -0x40000000;
 var<workgroup> largestOfAll: atomic<u32>;
 // So shifted that the least is 0, as the variables of a workgroup are at first.
 var<workgroup> topOfAll: atomic<u32>;
-// The complement of the first.
+// The complement of the first job that has one.
 var<workgroup> firstOfAll: atomic<u32>;
 var<workgroup> offender: vec2<u32>;
 // The sum in digits of 16 bits, so that carries need not be propagated: each invocation adds to each once.
 var<workgroup> digits: array<atomic<u32>, 8>;
 
-// The sum shifted to the right.
-fn shifted(sum: vec4<u32>, by: u32) -> vec4<u32> {
-  var wide = array<u32, 8>(sum.x, sum.y, sum.z, sum.w, 0u, 0u, 0u, 0u);
-  if (by >= 128u) { return vec4<u32>(0u); }
-  let skip = by >> 5u;
-  let bits = by & 31u;
-  var result: array<u32, 4>;
+// The 128 bits of upper * 2^128 + lower that begin with a bit below 129; vectors begin with their lowest word.
+fn bitsFrom(lower: vec4<u32>, upper: vec4<u32>, first: u32) -> vec4<u32> {
+  var wide = array<u32, 9>(lower.x, lower.y, lower.z, lower.w, upper.x, upper.y, upper.z, upper.w, 0u);
+  let skip = first >> 5u;
+  let bits = first & 31u;
+  var result: vec4<u32>;
   for (var i = 0u; i < 4u; i++) {
-    let upper = select(wide[i + skip + 1u] << (32u - bits), 0u, bits == 0u);
-    result[i] = (wide[i + skip] >> bits) | upper;
+    result[i] = (wide[i + skip] >> bits) | select(wide[i + skip + 1u] << (32u - bits), 0u, bits == 0u);
   }
-  return vec4<u32>(result[0], result[1], result[2], result[3]);
+  return result;
 }
-
 fn sumOf(a: vec4<u32>, b: vec4<u32>) -> vec4<u32> {
-  let x = a.x + b.x;
-  let carryX = select(0u, 1u, x < a.x);
-  let y = a.y + b.y;
-  let carryY = select(0u, 1u, y < a.y) + select(0u, 1u, y + carryX < carryX);
-  let z = a.z + b.z;
-  let carryZ = select(0u, 1u, z < a.z) + select(0u, 1u, z + carryY < carryY);
-  return vec4<u32>(x, y + carryX, z + carryY, a.w + b.w + carryZ);
+  var sum: vec4<u32>;
+  var carry = 0u;
+  for (var i = 0u; i < 4u; i++) {
+    let part = a[i] + carry;
+    sum[i] = part + b[i];
+    carry = u32(part < carry) + u32(sum[i] < part);
+  }
+  return sum;
 }
 
 @compute @workgroup_size(${THREADS})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-  let begin = group.x * ${MERGE_PARTIALS}u;
-  let end = ${level === 1 ? `min(merge.count, begin + ${MERGE_PARTIALS}u)` : 'merge.count'};
+  let begin = group.x * merge.each + thread;
+  let end = min(merge.count, (group.x + 1u) * merge.each);
   var largest = 0u;
   var first = NO_JOB;
   var top = NO_EXPONENT;
-  for (var i = begin + thread; i < end; i += ${THREADS}u) {
-    let part = partAt(i);
-    largest = max(largest, part.largest);
-    first = min(first, part.job);
-    if (any(part.sum != vec4<u32>(0u))) { top = max(top, part.exponent); }
+  for (var i = begin; i < end; i += ${THREADS}u) {
+    let part = source[merge.first + i];
+    largest = max(largest, part.x);
+    if (part.x >= INFINITY) {
+      first = min(first, part.y);
+    } else if (any(part.zw != NONE.zw)) {
+      top = max(top, bitcast<i32>(part.y));
+    }
   }
   atomicMax(&largestOfAll, largest);
   atomicMax(&firstOfAll, ~first);
   atomicMax(&topOfAll, u32(top - NO_EXPONENT));
   workgroupBarrier();
+  largest = atomicLoad(&largestOfAll);
   first = ~atomicLoad(&firstOfAll);
   top = i32(atomicLoad(&topOfAll)) + NO_EXPONENT;
-  var sum = vec4<u32>(0u);
-  for (var i = begin + thread; i < end; i += ${THREADS}u) {
-    let part = partAt(i);
-    if (any(part.sum != vec4<u32>(0u))) { sum = sumOf(sum, shifted(part.sum, u32(top - part.exponent))); }
-    if (first != NO_JOB && part.job == first) { offender = vec2<u32>(part.position, part.bits); }
+  var sum = NONE;
+  for (var i = begin; i < end; i += ${THREADS}u) {
+    let part = source[merge.first + i];
+    let by = u32(top - bitcast<i32>(part.y));
+    if (part.x >= INFINITY) {
+      if (part.y == first) { offender = part.zw; }
+    } else if (any(part.zw != NONE.zw) && by < 128u) {
+      let units = vec4<u32>(0u, part.w << 8u, (part.w >> 24u) | (part.z << 8u), part.z >> 24u);
+      sum = sumOf(sum, bitsFrom(units, NONE, by));
+    }
   }
   for (var i = 0u; i < 4u; i++) {
     if (sum[i] == 0u) { continue; }
@@ -95,42 +92,22 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   workgroupBarrier();
   if (thread > 0u) { return; }
-  let at = merge.firstWord + group.x * ${TOTAL_STRIDE}u;
-  totals[at + ${TOTAL.at.largest}u] = atomicLoad(&largestOfAll);
-  totals[at + ${TOTAL.at.exponent}u] = bitcast<u32>(top);
-  totals[at + ${TOTAL.at.job}u] = first;
-  totals[at + ${TOTAL.at.position}u] = offender.x;
-  totals[at + ${TOTAL.at.bits}u] = offender.y;
   var carry = 0u;
   for (var i = 0u; i < 4u; i++) {
-    let lower = atomicLoad(&digits[2u * i]) + carry;
-    let upper = atomicLoad(&digits[2u * i + 1u]) + (lower >> 16u);
-    totals[at + ${TOTAL.at.sum0}u + i] = (lower & 0xffffu) | (upper << 16u);
-    carry = upper >> 16u;
+    let low = atomicLoad(&digits[2u * i]) + carry;
+    let high = atomicLoad(&digits[2u * i + 1u]) + (low >> 16u);
+    sum[i] = (low & 0xffffu) | (high << 16u);
+    carry = high >> 16u;
   }
+  var zeros = 0u;
+  for (var i = 0u; i < 4u && zeros == 32u * i; i++) { zeros += countLeadingZeros(sum[3u - i]); }
+  sum = bitsFrom(NONE, sum, 128u - zeros);
+  let exponent = top - 40 - i32(zeros);
+  var upper = vec4<u32>(largest, bitcast<u32>(exponent + 64), sum.w, sum.z);
+  if (largest >= INFINITY) { upper = vec4<u32>(largest, first, offender); }
+  let at = merge.firstTotal + 2u * group.x;
+  totals[at] = upper;
+  totals[at + 1u] = vec4<u32>(0u, bitcast<u32>(exponent), sum.y, sum.x);
 }
 `;
 }
-
-const LOAD_PARTIAL = `
-fn partAt(i: u32) -> Part {
-  let partial = source[merge.firstPart + i];
-  if (partial.x >= 0x7f800000u) {
-    return Part(partial.x, 0, i, partial.z, partial.w, vec4<u32>(0u));
-  }
-  // sum * 2^${TOTAL_SHIFT}
-  let high = partial.z;
-  let low = partial.w;
-  let sum = vec4<u32>(0u, low << 8u, (low >> 24u) | (high << 8u), high >> 24u);
-  return Part(partial.x, bitcast<i32>(partial.y), 0xffffffffu, 0u, 0u, sum);
-}`;
-
-const LOAD_TOTAL = `
-fn partAt(i: u32) -> Part {
-  let a = source[3u * i];
-  let b = source[3u * i + 1u];
-  let c = source[3u * i + 2u];
-  return Part(a.x, bitcast<i32>(a.y), a.z, a.w, b.x, vec4<u32>(b.y, b.z, b.w, c.x));
-}`;
-if (TOTAL_SHIFT !== 40 || TOTAL_STRIDE !== 12 || TOTAL.at.sum0 !== 5)
-  throw new Error('LOAD_PARTIAL and LOAD_TOTAL have other numbers');

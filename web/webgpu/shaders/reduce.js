@@ -1,23 +1,29 @@
 // web/webgpu/shaders/reduce.js: the shader that makes partials: a workgroup reduces the elements of a job to their largest
 // magnitude and the sum of their p-th powers, an integer and a power of two. Text for web/webgpu/context.js.
-import { CHUNKS_PER_THREAD, THREADS, UNIT_BITS } from '../constants.js';
+import { CHUNKS_PER_THREAD, THREADS, UNIT_BITS } from '../layouts.js';
 import { leastUsual, sumShader } from './sums.js';
 import { chunkShader, jobShader, repeat, switchOver } from './wgsl.js';
 
-/** @typedef {import('./sums.js').ReduceKind} ReduceKind */
-
 /**
- * A partial is: largest magnitude's bits, exponent, sum / 2^32, sum % 2^32. With NaN or Infinity: largest bits, 0,
- * position of the first of them, its bits.
+ * Partials are described at RESULT in web/webgpu/layouts.js. 'health' is for GpuPlan.report: the partial for p = 1 of those
+ * elements of a job that are finite, and its counts, which are written behind the partials of all jobs: how many elements are
+ * zero | how many NaN << 16, how many infinite, and the position and the bits of the first that is not finite, or 0.
  *
  * Whole jobs are held in registers between the two passes, maximum and sum; others, and what is rare, are read twice.
- * @param {ReduceKind} kind
+ * @param {import('./sums.js').ReduceKind | 'health'} kind
  * @param {import('../jobs.js').DispatchKind} options
  * @returns {string}
  */
 export function reduceShader(kind, options) {
   const { hasSubgroups } = options;
-  const isSum = kind !== 'maximum';
+  const isHealth = kind === 'health';
+  const power = isHealth ? 'first' : kind;
+  const isHeld = options.isWhole && !isHealth;
+  const over = (
+    /** @type {'Max' | 'Add'} */ operation,
+    /** @type {string} */ value,
+    /** @type {string} */ target,
+  ) => reduceOver(hasSubgroups, operation, value, target);
   return `
 ${hasSubgroups ? 'enable subgroups;' : ''}
 ${jobShader({ ...options, access: 'read' })}
@@ -26,34 +32,40 @@ var<workgroup> largestOfAll: atomic<u32>;
 var<workgroup> firstOffender: atomic<u32>;
 var<workgroup> sumHigh: atomic<u32>;
 var<workgroup> sumLow: atomic<u32>;
-${isSum ? sumShader(kind) : ''}
+var<workgroup> zerosAndNans: atomic<u32>;
+var<workgroup> infinities: atomic<u32>;
+${power === 'maximum' ? '' : sumShader(power)}
 
 @compute @workgroup_size(${THREADS})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let job = jobAt(group.x);
-  ${options.isWhole ? largestOfWhole(options.slots) : LARGEST_OF_CHUNKS}
+  var all = NONE;
+  ${isHealth ? 'var counts = NONE;\nvar infinite = NONE;' : ''}
+  ${isHeld ? largestOfWhole(options.slots) : forEachChunk(isHealth ? COUNT : 'all = max(all, x & MAGNITUDE);')}
   let own = max(max(all.x, all.y), max(all.z, all.w));
-  ${reduceOver(hasSubgroups, 'Max', 'own', 'largestOfAll')}
+  ${over('Max', 'own', 'largestOfAll')}
+  ${isHealth ? over('Add', 'totalOf(counts)', 'zerosAndNans') + over('Add', 'totalOf(infinite)', 'infinities') : ''}
   workgroupBarrier();
   let largest = atomicLoad(&largestOfAll);
+  let isSick = ${isHealth ? SICK_COUNTS : 'largest >= INFINITY'};
   ${FIND_OFFENDER}
-  ${isSum ? sumOfJob(kind, options.isWhole, hasSubgroups) : ''}
+  ${power === 'maximum' ? '' : sumOfJob(power, isHeld, isHealth)}
+  ${power === 'maximum' ? '' : over('Add', 'units.x', 'sumHigh') + over('Add', 'units.y', 'sumLow')}
   workgroupBarrier();
-  let partialAt = dispatch.firstPartial + job.number;
-  if (largest >= INFINITY) {
-    if (offender != 0u && atomicLoad(&firstOffender) == offender) {
-      work[partialAt] = vec4<u32>(largest, 0u, ~offender - job.start, bits);
-    }
-  } else if (thread == 0u) {
-    ${isSum ? WRITE_SUM : 'work[partialAt] = vec4<u32>(largest, 0u, 0u, 0u);'}
-  }
+  let partialAt = dispatch.jobs + job.number;
+  let isFirst = offender != 0u && atomicLoad(&firstOffender) == offender;
+  let position = ~offender - job.start;
+  ${isHealth ? WRITE_COUNTS : WRITE_OFFENDER}
+  if (thread > 0u) { return; }
+  ${power === 'maximum' ? 'work[partialAt] = vec4<u32>(largest, 0u, 0u, 0u);' : WRITE_SUM}
 }`;
 }
 
-const LARGEST_OF_CHUNKS = `
-  var all = NONE;
+/** @param {string} body  for four elements x */
+const forEachChunk = (body) => `
   for (var chunk = thread; 4u * chunk < job.end; chunk += THREADS) {
-    all = max(all, chunkOf(job, chunk) & MAGNITUDE);
+    let x = chunkOf(job, chunk);
+    ${body}
   }`;
 
 /** @param {number} slots */
@@ -61,17 +73,22 @@ const largestOfWhole = (slots) => `
   let at = (job.word >> 2u) + thread;
   ${repeat(CHUNKS_PER_THREAD, (k) => `var x${k}: vec4<u32>;`)}
   ${switchOver(slots, (tensor) => repeat(CHUNKS_PER_THREAD, (k) => `x${k} = ${tensor}[at + ${k * THREADS}u];`))}
-  var all = x0 & MAGNITUDE;
-  ${repeat(CHUNKS_PER_THREAD - 1, (k) => `all = max(all, x${k + 1} & MAGNITUDE);`)}`;
+  ${repeat(CHUNKS_PER_THREAD, (k) => `all = max(all, x${k} & MAGNITUDE);`)}`;
+
+const COUNT = `
+    let magnitude = x & MAGNITUDE;
+    let isNan = magnitude > vec4<u32>(INFINITY);
+    let isInfinite = magnitude == vec4<u32>(INFINITY);
+    counts += vec4<u32>(magnitude == NONE) + (vec4<u32>(isNan) << vec4<u32>(16u));
+    infinite += vec4<u32>(isInfinite);
+    all = max(all, select(magnitude, NONE, isNan | isInfinite));`;
+const SICK_COUNTS = '(atomicLoad(&zerosAndNans) >> 16u) + atomicLoad(&infinities) > 0u';
 
 /**
  * Every invocation's value into a variable of the workgroup.
- * @param {boolean} hasSubgroups
- * @param {'Max' | 'Add'} operation
- * @param {string} value
- * @param {string} target
+ * @type {(hasSubgroups: boolean, operation: 'Max' | 'Add', value: string, target: string) => string}
  */
-export function reduceOver(hasSubgroups, operation, value, target) {
+function reduceOver(hasSubgroups, operation, value, target) {
   if (!hasSubgroups) return `atomic${operation}(&${target}, ${value});`;
   return `{
     let all = subgroup${operation}(${value});
@@ -83,7 +100,7 @@ export function reduceOver(hasSubgroups, operation, value, target) {
 const FIND_OFFENDER = `
   var offender = 0u;
   var bits = 0u;
-  if (largest >= INFINITY) {
+  if (isSick) {
     for (var chunk = thread; 4u * chunk < job.end && offender == 0u; chunk += THREADS) {
       let x = chunkOf(job, chunk);
       for (var i = 0u; i < 4u && offender == 0u; i++) {
@@ -96,32 +113,39 @@ const FIND_OFFENDER = `
     atomicMax(&firstOffender, offender);
   }`;
 
-/** @type {(kind: Exclude<ReduceKind, 'maximum'>, isWhole: boolean, hasSubgroups: boolean) => string} */
-function sumOfJob(kind, isWhole, hasSubgroups) {
-  const usual = isWhole
-    ? `if (largest >= ${leastUsual(kind)}) {
+/** @type {(power: Exclude<import('./sums.js').ReduceKind, 'maximum'>, isHeld: boolean, isHealth: boolean) => string} */
+function sumOfJob(power, isHeld, isHealth) {
+  const usual = `if (largest >= ${leastUsual(power)}) {
     ${repeat(CHUNKS_PER_THREAD, (k) => `addPowers(&sum, x${k}, scaling);`)}
-  } else`
-    : '';
+  } else`;
+  const finite = isHealth ? 'select(x, NONE, (x & MAGNITUDE) >= vec4<u32>(INFINITY))' : 'x';
   return `
   let scaling = scalingOf(largest);
   var sum: Sum;
-  ${usual} {
-    for (var chunk = thread; 4u * chunk < job.end; chunk += THREADS) {
-      let x = chunkOf(job, chunk);
-      addPowers(&sum, select(x, lifted(x), scaling.isSmall), scaling);
-    }
+  ${isHeld ? usual : ''} {
+    ${forEachChunk(`let usual = ${finite};
+    addPowers(&sum, select(usual, lifted(usual), scaling.isSmall), scaling);`)}
   }
-  let units = unitsOf(sum);
-  ${reduceOver(hasSubgroups, 'Add', 'units.x', 'sumHigh')}
-  ${reduceOver(hasSubgroups, 'Add', 'units.y', 'sumLow')}`;
+  let units = unitsOf(sum);`;
 }
+
+const WRITE_OFFENDER = `
+  if (isFirst) { work[partialAt] = vec4<u32>(largest, job.number, position, bits); }
+  if (isSick) { return; }`;
+
+// The last chunk is counted whole, and has zeros where the job has nothing, as at the start.
+const WRITE_COUNTS = `
+  if (isFirst || (thread == 0u && !isSick)) {
+    let missing = 4u * ((job.end + 3u) / 4u) - (job.end - job.start);
+    let counts = atomicLoad(&zerosAndNans) - missing;
+    work[partialAt + dispatch.jobs] = vec4<u32>(counts, atomicLoad(&infinities), position, bits);
+  }`;
 
 // The low parts of 128 invocations are below 2^31 together.
 const WRITE_SUM = `
-    let high = atomicLoad(&sumHigh);
-    let low = atomicLoad(&sumLow);
-    let lowWord = (high << 24u) + low;
-    let highWord = (high >> 8u) + select(0u, 1u, lowWord < low);
-    let exponent = bitcast<u32>(scaling.exponent - ${UNIT_BITS});
-    work[partialAt] = select(vec4<u32>(largest, exponent, highWord, lowWord), vec4<u32>(0u), largest == 0u);`;
+  let high = atomicLoad(&sumHigh);
+  let low = atomicLoad(&sumLow);
+  let lowWord = (high << 24u) + low;
+  let highWord = (high >> 8u) + u32(lowWord < low);
+  let exponent = bitcast<u32>(scaling.exponent - ${UNIT_BITS});
+  work[partialAt] = select(vec4<u32>(largest, exponent, highWord, lowWord), NONE, largest == 0u);`;

@@ -1,6 +1,5 @@
 // web/webgpu/shaders/sums.js: how a job's powers are summed, for each kind of power. Text for the shaders that reduce.
-import { CHUNKS_PER_THREAD, UNIT_BITS } from '../constants.js';
-import { LOWEST_BINADE } from '../layouts.js';
+import { CHUNKS_PER_THREAD, UNIT_BITS } from '../layouts.js';
 import { LOGARITHM, PARAMETERS } from './wgsl.js';
 
 /**
@@ -87,13 +86,11 @@ const SCALINGS = {
   fourth: `return Scaling(isSmall, ${TO_FOURS}, 0.0, 4 * exponent);`,
   // 2^(p log2 y + fraction - headroom), with headroom such that the largest is in (1/2, 1].
   real: `
-  let row = u32(exponent - ${LOWEST_BINADE});
-  let pair = parameters.table[row >> 1u];
-  let entry = select(pair.xy, pair.zw, (row & 1u) == 1u);
-  let fraction = bitcast<f32>(entry.y);
+  let fixed = parameters.powerUpper * exponent;
+  let fraction = f32(fixed & 0xffff) * ${2 ** -16} + parameters.powerLower * f32(exponent);
   let y = top + (126u << 23u) - (binade << 23u);
-  let headroom = ceil(parameters.power * (f32(logarithm2Whole(y)) + logarithm2Fraction(y)) + fraction);
-  return Scaling(isSmall, ${TO_FOURS}, fraction - headroom, bitcast<i32>(entry.x) + i32(headroom));`,
+  let headroom = ceil(parameters.power * logarithm2(y) + fraction);
+  return Scaling(isSmall, ${TO_FOURS}, fraction - headroom, (fixed >> 16u) + i32(headroom));`,
 };
 
 // Terms are upper * 2^10 + lower units. An invocation adds 32, no component more than 8. The sums of the upper half words are
@@ -173,8 +170,6 @@ fn addPowers(sum: ptr<function, Sum>, x: vec4<u32>, scaling: Scaling) {
 const POWER = `
 fn power(bits: u32, offset: f32) -> f32 {
   if (bits < (4u << 23u)) { return 0.0; }
-  let y = bits - (2u << 23u);
-  let logarithm = f32(logarithm2Whole(y)) + logarithm2Fraction(y);
-  return exponential2(parameters.power * logarithm + offset);
+  return exponential2(parameters.power * logarithm2(bits - (2u << 23u)) + offset);
 }
 `;

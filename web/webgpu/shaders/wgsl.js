@@ -2,8 +2,7 @@
 // subnormals, round either way and assume that NaN and Infinity do not occur, so elements are taken apart and put together
 // as integers; floating point is only computed with where it is exact, or where a last bit more or less is within the bound.
 import { BFLOAT16 } from '../../core/dtypes.js';
-import { FLOAT_INFINITY, THREADS } from '../constants.js';
-import { DISPATCH, PARAMETERS as STEP } from '../layouts.js';
+import { DISPATCH, FLOAT_INFINITY, PARAMETERS as STEP, THREADS } from '../layouts.js';
 
 /** @type {(count: number, line: (index: number) => string) => string} */
 export function repeat(count, line) {
@@ -12,8 +11,7 @@ export function repeat(count, line) {
 
 /**
  * A switch over the tensors' bindings, which WGSL cannot index.
- * @param {number} slots
- * @param {(tensor: string) => string} body
+ * @type {(slots: number, body: (tensor: string) => string) => string}
  */
 export function switchOver(slots, body) {
   if (slots === 1) return body('tensor0');
@@ -103,24 +101,37 @@ ${STEP.wgsl}
 @group(1) @binding(0) var<uniform> parameters: Parameters;
 `;
 
+/** All bits of a product, the upper word first. */
+export const PRODUCT = `
+fn product(a: u32, b: u32) -> vec2<u32> {
+  let a1 = a >> 16u;
+  let a0 = a & 0xffffu;
+  let b1 = b >> 16u;
+  let b0 = b & 0xffffu;
+  let low = a0 * b0;
+  let middle = a1 * b0 + (low >> 16u);
+  let other = a0 * b1 + (middle & 0xffffu);
+  return vec2<u32>(a1 * b1 + (middle >> 16u) + (other >> 16u), (other << 16u) | (low & 0xffffu));
+}
+`;
+
 /**
  * log2 and exp2 for the powers that are not products.
  *
- * logarithm2: within 2^-22 of log2(x) * max(1, |log2 x|), for normal x. With m = x / 2^k in [0.707, 1.414] and
+ * logarithm2: of normal x, within 2^-22 of log2(x) * max(1, |log2 x|). With m = x / 2^k in [0.707, 1.414] and
  * s = (m - 1) / (m + 1), log2 m = 2 / ln 2 * (s + s^3/3 + s^5/5 + s^7/7 + s^9/9 + ...); the rest is below 2^-29.
  *
  * exponential2: 2^x within a relative 2^-22 for x in [-100, 100], 0 below. The Taylor series of e^(r ln 2),
  * |r| <= 1/2, to the seventh power leaves 2^-27.
  */
 export const LOGARITHM = `
-fn logarithm2Fraction(bits: u32) -> f32 {
-  let m = bitcast<f32>(((bits - 0x3f3504f3u) & 0x7fffffu) + 0x3f3504f3u);
+fn logarithm2(bits: u32) -> f32 {
+  let offset = bits - 0x3f3504f3u;
+  let m = bitcast<f32>((offset & 0x7fffffu) + 0x3f3504f3u);
   let s = (m - 1.0) / (m + 1.0);
   let q = s * s;
-  return s * (2.885390082 + q * (0.961796694 + q * (0.577078016 + q * (0.412198583 + q * 0.320598898))));
-}
-fn logarithm2Whole(bits: u32) -> i32 {
-  return bitcast<i32>(bits - 0x3f3504f3u) >> 23u;
+  return f32(bitcast<i32>(offset) >> 23u) +
+    s * (2.885390082 + q * (0.961796694 + q * (0.577078016 + q * (0.412198583 + q * 0.320598898))));
 }
 fn exponential2(x: f32) -> f32 {
   if (x < -100.0) { return 0.0; }
