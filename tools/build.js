@@ -154,7 +154,7 @@ function emscriptenVersion() {
 const CHUNKS = /** @type {const} */ ([
   [/\/wasm-hex\.js$|\/source-inline\.js$/, 'wasm'],
   [/\/web\/cli\/(?!gradnorm\.js|worker\.js)/, 'cli/shared'],
-  [/\/web\/webgpu\//, 'gpu'],
+  [/\/web\/(webgpu\/|door\/(buffers|gpu-options)\.js|monitor\/ahead\.js)/, 'gpu'],
   [/\/web\/(monitor\/|monitor\.js)/, 'monitor'],
   [/\/web\/report\.js$/, 'report'],
   [/\/web\/accumulator\.js$/, 'accumulator'],

@@ -1,27 +1,25 @@
-// web/webgpu/context.js: what is made once for each device: layouts, pipelines, and whether the device was lost. Above
-// the shaders, below web/webgpu/plan.js.
+// web/webgpu/context.js: what is made once for each device: layouts, pipelines, and whether the device was lost.
 import { COPY_DST, STORAGE } from './layouts.js';
 
 /**
  * @typedef {import('./types.js').GpuDevice} GpuDevice
  * @typedef {import('./types.js').GpuBindGroupLayout} GpuBindGroupLayout
  * @typedef {import('./types.js').GpuComputePipeline} GpuComputePipeline
- * @typedef {import('./types.js').GpuBufferBinding} GpuBufferBinding
- * @typedef {import('./jobs.js').Limits} Limits
  */
-
-/** @typedef {'storage' | 'read-only-storage' | 'uniform'} BindingKind */
 
 /**
- * A shader, by a name that no other has, and the kinds of the bindings of each of its groups.
- * @typedef {{ name: string, groups: BindingKind[][], code: () => string }} Kernel
+ * A shader, by a name that no other has, and the bindings of each of its groups: a letter each, for a uniform buffer, or one of
+ * storage that is read or written.
+ * @typedef {{ name: string, groups: string[], code: () => string }} Kernel
  */
+
+const KINDS = /** @type {const} */ ({ u: 'uniform', r: 'read-only-storage', w: 'storage' });
 
 /** More bindings than this make shaders long. */
 const MOST_SLOTS = 15;
 
 /** @type {WeakMap<GpuDevice, Context>} */
-const contexts = new WeakMap();
+const contexts = /* @__PURE__ */ new WeakMap();
 
 /**
  * @param {GpuDevice} device
@@ -37,37 +35,46 @@ export function contextOf(device) {
 export class Context {
   /** @type {Map<string, GpuComputePipeline>} */
   #pipelines = new Map();
-  /** Those that are on their way. @type {Map<string, Promise<GpuComputePipeline | null>>} */
+  /** Those that are on their way. @type {Map<string, Promise<void>>} */
   #compilations = new Map();
   /** @type {Map<string, GpuBindGroupLayout>} */
   #layouts = new Map();
-  /** @type {string | null} */
-  #loss = null;
+  /** How the device was lost. @type {string | null} */
+  loss = null;
 
   /** @param {GpuDevice} device */
   constructor(device) {
+    const { limits, features } = device;
+    const alignment = Math.max(
+      limits.minStorageBufferOffsetAlignment,
+      limits.minUniformBufferOffsetAlignment,
+    );
+    // One storage buffer is the table of jobs.
+    const slots = Math.min(limits.maxStorageBuffersPerShaderStage - 1, MOST_SLOTS);
     this.device = device;
-    this.limits = limitsOf(device);
+    /** @type {import('./jobs.js').Limits} */
+    this.limits = {
+      slots,
+      bindingBytes: limits.maxStorageBufferBindingSize,
+      workgroups: limits.maxComputeWorkgroupsPerDimension,
+      alignment,
+      hasSubgroups: features.has('subgroups'),
+    };
     /** Bound where a dispatch has fewer tensors than bindings; each its own part, as those that are written must. */
     this.placeholder = device.createBuffer({
       label: 'gradnorm placeholder',
-      size: this.limits.slots * this.limits.alignment,
+      size: slots * alignment,
       usage: STORAGE | COPY_DST,
     });
     /** Resolves when the device is lost. */
     this.lost = device.lost.then(({ reason, message }) => {
-      this.#loss = `${reason === 'destroyed' ? 'destroyed' : 'lost'}${message === '' ? '' : `: ${message}`}`;
+      this.loss = `${reason === 'destroyed' ? reason : 'lost'}${message === '' ? '' : `: ${message}`}`;
     });
-  }
-
-  /** How the device was lost, or null. */
-  get loss() {
-    return this.#loss;
   }
 
   /** @throws {Error} if the device was lost */
   checkAlive() {
-    if (this.#loss !== null) throw new Error(`gradnorm: the GPU device was ${this.#loss}`);
+    if (this.loss !== null) throw new Error(`gradnorm: the GPU device was ${this.loss}`);
   }
 
   /**
@@ -86,40 +93,39 @@ export class Context {
   /**
    * Compiles in the background. Never rejects: what is wrong with a pipeline, whoever needs it is told.
    * @param {Kernel} kernel
+   * @returns {Promise<void>}
    */
-  async prepare(kernel) {
+  prepare(kernel) {
     const { name } = kernel;
-    if (this.#pipelines.has(name)) return;
+    const compile = async () => {
+      if (this.#pipelines.has(name)) return;
+      const pipeline = await this.device.createComputePipelineAsync(this.#descriptor(kernel));
+      if (!this.#pipelines.has(name)) this.#pipelines.set(name, pipeline);
+    };
     let compilation = this.#compilations.get(name);
-    if (compilation === undefined) {
-      const compile = async () => this.device.createComputePipelineAsync(this.#descriptor(kernel));
-      compilation = compile().catch(() => null);
-      this.#compilations.set(name, compilation);
-    }
-    const pipeline = await compilation;
-    if (pipeline !== null && !this.#pipelines.has(name)) this.#pipelines.set(name, pipeline);
+    if (compilation === undefined) this.#compilations.set(name, (compilation = compile().catch(() => {})));
+    return compilation;
   }
 
-  /** @param {BindingKind[]} kinds */
+  /** @param {string} kinds  of the bindings of a group */
   layout(kinds) {
-    const name = kinds.join();
-    let layout = this.#layouts.get(name);
+    let layout = this.#layouts.get(kinds);
     if (layout === undefined) {
-      const entries = kinds.map((type, binding) => ({
+      const entries = Array.from(kinds, (kind, binding) => ({
         binding,
         visibility: 0x4, // COMPUTE
-        buffer: { type },
+        buffer: { type: KINDS[/** @type {keyof typeof KINDS} */ (kind)] },
       }));
       layout = this.device.createBindGroupLayout({ label: 'gradnorm', entries });
-      this.#layouts.set(name, layout);
+      this.#layouts.set(kinds, layout);
     }
     return layout;
   }
 
   /**
    * @param {string} label
-   * @param {BindingKind[]} kinds
-   * @param {GpuBufferBinding[]} resources
+   * @param {string} kinds
+   * @param {import('./types.js').GpuBufferBinding[]} resources
    */
   bindGroup(label, kinds, resources) {
     const entries = resources.map((resource, binding) => ({ binding, resource }));
@@ -136,17 +142,4 @@ export class Context {
       compute: { module: this.device.createShaderModule({ label, code: code() }), entryPoint: 'main' },
     };
   }
-}
-
-/** @type {(device: GpuDevice) => Limits} */
-function limitsOf({ limits, features }) {
-  const alignment = Math.max(limits.minStorageBufferOffsetAlignment, limits.minUniformBufferOffsetAlignment);
-  return {
-    // One storage buffer is the table of jobs.
-    slots: Math.min(limits.maxStorageBuffersPerShaderStage - 1, MOST_SLOTS),
-    bindingBytes: limits.maxStorageBufferBindingSize,
-    workgroups: limits.maxComputeWorkgroupsPerDimension,
-    alignment,
-    hasSubgroups: features.has('subgroups'),
-  };
 }

@@ -5,56 +5,58 @@ import { COPY_DST, MAP_READ } from './layouts.js';
 /**
  * @typedef {import('./types.js').GpuBuffer} GpuBuffer
  * @typedef {import('./context.js').Context} Context
- * @typedef {import('./tensors.js').GpuTensor} GpuTensor
+ * @typedef {readonly import('../door/buffers.js').GpuTensor[]} Tensors
  */
+
+/** @typedef {Promise<Error | null>} Verdict  what was wrong with something, or null; never rejects */
 
 /**
  * Does something with the device, and finds out later what WebGPU thinks is wrong with it: an error that names the
  * tensor.
  * @template T
  * @param {Context} context
- * @param {readonly GpuTensor[]} tensors
+ * @param {Tensors} tensors
  * @param {() => T} ask
- * @returns {{ result: T, verdict: Promise<Error | null> }}  the verdict never rejects
+ * @returns {{ result: T, verdict: Verdict }}
  */
 export function watched(context, tensors, ask) {
-  const { device } = context;
-  device.pushErrorScope('validation');
-  // Closed also when it throws: a scope left open would swallow the errors of others.
-  const close = async () => device.popErrorScope();
-  let result;
+  context.device.pushErrorScope('validation');
   try {
-    result = ask();
+    const result = ask();
+    return { result, verdict: closeScope(context, tensors) };
   } catch (error) {
-    close().catch(() => {});
+    // A scope left open would swallow the errors of others.
+    closeScope(context, tensors);
     throw error;
   }
-  const verdict = close()
-    .then((error) => (error === null ? null : bufferError(context, tensors, error.message)))
-    .catch(() => null); // the device is lost, which others say better
-  return { result, verdict };
+}
+
+/** @type {(context: Context, tensors: Tensors) => Verdict} */
+async function closeScope(context, tensors) {
+  try {
+    const error = await context.device.popErrorScope();
+    return error === null ? null : await errorOf(context, tensors, error.message);
+  } catch {
+    return null; // the device is lost, which others say better
+  }
 }
 
 /**
- * The error of a step that WebGPU refused.
- * @param {Context} context
- * @param {readonly GpuTensor[]} tensors
- * @param {string} message  WebGPU's
- * @returns {Promise<Error>}
+ * What WebGPU refused, with the first tensor whose buffer it refuses.
+ * @type {(context: Context, tensors: Tensors, message: string) => Promise<Error>}
  */
-async function bufferError(context, tensors, message) {
-  /** @type {Set<GpuBuffer>} */
+async function errorOf(context, tensors, message) {
   const tried = new Set();
   for (const { buffer, place } of tensors) {
     if (tried.has(buffer)) continue;
     tried.add(buffer);
-    if (buffer.mapState !== undefined && buffer.mapState !== 'unmapped') {
+    if ((buffer.mapState ?? 'unmapped') !== 'unmapped') {
       return new TypeError(
         `${place} has a buffer that is mapped; expected it to be unmapped while the GPU uses it`,
       );
     }
     const reason = await tryBuffer(context, buffer);
-    if (reason !== null) {
+    if (reason !== undefined) {
       return new TypeError(
         `${place} has a buffer that this device cannot use; ` +
           `expected one of the same device that was not destroyed (WebGPU says: ${reason})`,
@@ -65,21 +67,19 @@ async function bufferError(context, tensors, message) {
 }
 
 /**
- * Why a buffer cannot be used, or null. Some implementations refuse to bind one that was destroyed, others to submit what binds it.
- * @type {(context: Context, buffer: GpuBuffer) => Promise<string | null>}
+ * Why a buffer cannot be used. Some implementations refuse to bind one that was destroyed, others to submit what binds it.
+ * @type {(context: Context, buffer: GpuBuffer) => Promise<string | undefined>}
  */
 async function tryBuffer(context, buffer) {
   const { device } = context;
-  const label = 'gradnorm trial';
   device.pushErrorScope('validation');
   const size = Math.min(16, buffer.size - (buffer.size % 4));
-  const encoder = device.createCommandEncoder({ label });
-  const pass = encoder.beginComputePass({ label });
-  pass.setBindGroup(0, context.bindGroup(label, ['read-only-storage'], [{ buffer, size }]));
+  const encoder = device.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  pass.setBindGroup(0, context.bindGroup('gradnorm trial', 'r', [{ buffer, size }]));
   pass.end();
   device.queue.submit([encoder.finish()]);
-  const error = await device.popErrorScope();
-  return error === null ? null : error.message.split('\n', 1)[0];
+  return (await device.popErrorScope())?.message.split('\n', 1)[0];
 }
 
 /** Milliseconds after which a device that maps nothing and is not lost is given up: only a fault of WebGPU itself gets here. */
@@ -94,7 +94,7 @@ const LONGEST_SILENCE = 30_000;
 export async function waitForLoss({ device, loss, lost }) {
   if (loss !== null) return;
   try {
-    const probe = device.createBuffer({ label: 'gradnorm probe', size: 4, usage: MAP_READ | COPY_DST });
+    const probe = device.createBuffer({ size: 4, usage: MAP_READ | COPY_DST });
     await probe.mapAsync(1);
     probe.destroy();
   } catch {

@@ -1,6 +1,6 @@
 // web/webgpu/gather.js: small tensors in many buffers, copied into one before they are measured. A dispatch binds a
 // handful of buffers, so thousands of them would take hundreds of dispatches; copies need no binding.
-import { wordsAround } from './jobs.js';
+import { wordsAround } from '../door/buffers.js';
 import { COPY_DST, COPY_SRC, JOB_ELEMENTS, STORAGE } from './layouts.js';
 
 /**

@@ -2,16 +2,16 @@
 import { offerInlineModule } from '../core/source-inline.js';
 import { emptyState } from '../core/partial.js';
 import { finish, mergeInto, reduceInto } from '../core/reduce.js';
+import { collectMixed, collectTensors } from '../door/buffers.js';
+import { checkDevice, checkOptions } from '../door/gpu-options.js';
 import { checkChoice, checkNormType } from '../words/checks.js';
-import { checkDevice, checkOptions } from './arguments.js';
 import { Context, contextOf } from './context.js';
 import { waitForLoss } from './failures.js';
 import { GpuPlan } from './plan.js';
-import { collectMixed, collectTensors } from './tensors.js';
 
 /**
  * @typedef {import('./types.js').GpuDevice} GpuDevice
- * @typedef {import('./tensors.js').GpuGradients} GpuGradients
+ * @typedef {import('../door/buffers.js').GpuGradients} GpuGradients
  */
 
 /**
@@ -103,13 +103,13 @@ export class GpuGradNorm {
    * bounds of GpuPlan.gradNorm where the GPU computes. Makes a plan each time; measure what is always in the same buffers
    * with a plan of your own.
    * @overload
-   * @param {import('./tensors.js').MixedGradients} gradients
+   * @param {import('../door/buffers.js').MixedGradients} gradients
    * @param {number} [normType]  p: any number > 0, Infinity included; 2 if left out
    * @returns {Promise<number>}
    * @throws {TypeError | RangeError | Error} as gradNorm and plan
    */
   /**
-   * @param {import('./tensors.js').MixedGradients} gradients
+   * @param {import('../door/buffers.js').MixedGradients} gradients
    * @param {number} [normType]
    */
   async gradNorm(gradients, normType = 2) {
@@ -142,7 +142,7 @@ export class GpuGradNorm {
   }
 
   /**
-   * @param {import('./tensors.js').GpuTensor[]} tensors
+   * @param {import('../door/buffers.js').GpuTensor[]} tensors
    * @param {number} normType
    */
   async #partial(tensors, normType) {

@@ -6,9 +6,9 @@
  * @typedef {import('./plan.js').GpuClipStep} GpuClipStep
  * @typedef {import('./plan.js').GpuReportOptions} GpuReportOptions
  * @typedef {import('./plan.js').GpuValueOptions} GpuValueOptions
- * @typedef {import('./tensors.js').GpuGradient} GpuGradient
- * @typedef {import('./tensors.js').GpuGradients} GpuGradients
- * @typedef {import('./tensors.js').MixedGradients} MixedGradients
+ * @typedef {import('../door/buffers.js').GpuGradient} GpuGradient
+ * @typedef {import('../door/buffers.js').GpuGradients} GpuGradients
+ * @typedef {import('../door/buffers.js').MixedGradients} MixedGradients
  */
 
 export { GpuGradNorm } from './gpu-grad-norm.js';

@@ -47,15 +47,6 @@ import { JOB_ELEMENTS } from './layouts.js';
 const MOST_JOB_BYTES = 4 * JOB_ELEMENTS;
 
 /**
- * The whole words that the elements lie in, in bytes.
- * @param {Range} range
- */
-export function wordsAround({ offset, dtype, length }) {
-  const bytes = length * 2 ** BYTE_SHIFTS[dtype];
-  return { begin: offset - (offset % 4), end: Math.ceil((offset + bytes) / 4) * 4 };
-}
-
-/**
  * Jobs are cut at multiples of 4096 elements of a range, so that they do not depend on the device. In a range of halves that
  * starts in the middle of a word, the half before it counts too.
  * @param {readonly Range[]} ranges  none empty
@@ -155,34 +146,34 @@ export function schedule(jobs, limits, isWritten) {
 }
 
 /**
- * What to rewrite: ranges of one buffer that are the same are one, and those of one type that touch become one, so
+ * What to rewrite: tensors of one buffer that are the same are one, and those of one type that touch become one, so
  * that no word belongs to two jobs.
- * @template {Range} T
- * @param {readonly T[]} ranges
- * @param {(first: T, second: T) => Error} overlap  for ranges that share only a part of their bytes, in the order of reading
- * @returns {T[]}
+ * @param {readonly import('../door/buffers.js').GpuTensor[]} tensors
+ * @returns {Range[]}
+ * @throws {TypeError} if two share only a part of their bytes
  */
-export function rangesToWrite(ranges, overlap) {
-  const buffers = [...new Set(ranges.map(({ buffer }) => buffer))];
-  const order = new Map(buffers.map((buffer, i) => [buffer, i]));
-  const orderOf = (/** @type {T} */ { buffer }) => /** @type {number} */ (order.get(buffer));
-  const sorted = [...ranges].sort((a, b) => orderOf(a) - orderOf(b) || a.offset - b.offset); // stable
-  /** @type {T[]} */
-  const spans = [];
-  /** @type {T | null} */
-  let last = null;
-  for (const range of sorted) {
-    const isBeside = last !== null && range.buffer === last.buffer;
-    const lastEnd = last === null ? 0 : last.offset + last.length * 2 ** BYTE_SHIFTS[last.dtype];
-    if (last !== null && isBeside && range.offset < lastEnd) {
-      const { offset, length, dtype } = last;
-      if (range.offset === offset && range.length === length && range.dtype === dtype) continue;
-      throw ranges.indexOf(last) < ranges.indexOf(range) ? overlap(last, range) : overlap(range, last);
+export function rangesToWrite(tensors) {
+  const order = new Map(tensors.map(({ buffer }, i) => [buffer, i]));
+  const orderOf = (/** @type {Range} */ { buffer }) => /** @type {number} */ (order.get(buffer));
+  const endOf = (/** @type {Range} */ { offset, length, dtype }) => offset + length * 2 ** BYTE_SHIFTS[dtype];
+  const sorted = [...tensors].sort((a, b) => orderOf(a) - orderOf(b) || a.offset - b.offset); // stable
+  /** @type {Range[]} */
+  const ranges = [];
+  sorted.forEach((tensor, i) => {
+    const last = sorted[i - 1];
+    const isBeside = last?.buffer === tensor.buffer;
+    const isSameType = last?.dtype === tensor.dtype;
+    if (isBeside && tensor.offset < endOf(last)) {
+      if (isSameType && tensor.offset === last.offset && tensor.length === last.length) return;
+      const [one, other] = tensors.indexOf(last) < tensors.indexOf(tensor) ? [last, tensor] : [tensor, last];
+      throw new TypeError(
+        `${other.place} overlaps ${one.place} in its buffer; to be clipped, ` +
+          'expected tensors that share all of their bytes or none',
+      );
     }
-    const touches = isBeside && range.offset === lastEnd && range.dtype === last?.dtype;
-    if (touches) spans[spans.length - 1].length += range.length;
-    else spans.push({ ...range });
-    last = range;
-  }
-  return spans;
+    if (isBeside && isSameType && tensor.offset === endOf(last))
+      ranges[ranges.length - 1].length += tensor.length;
+    else ranges.push({ ...tensor });
+  });
+  return ranges;
 }

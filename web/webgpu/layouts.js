@@ -50,7 +50,8 @@ function layout(wgsl) {
     at[field] = words;
     words += Number(lanes ?? 1);
   }
-  return { wgsl, words, at };
+  // Uniform buffers are of whole vectors.
+  return { wgsl, words: 4 * Math.ceil(words / 4), at };
 }
 
 /**

@@ -1,34 +1,34 @@
 // web/webgpu/plan.js: GpuPlan, the verbs of the API for a fixed list of tensors in buffers. Encodes what web/webgpu/work.js
 // prepared, and gives what comes back to the core.
-import { GradientError, NormAccumulator } from '../api.js';
+import { NormAccumulator } from '../accumulator.js';
 import { reportOfRows } from '../report.js';
 import { DTYPE_NAMES, isHalf } from '../core/dtypes.js';
 import { inspect, readRow, valueAt } from '../core/inspect.js';
 import { emptyState, jsonOf } from '../core/partial.js';
 import { finish, reduceInto } from '../core/reduce.js';
-import { readClipOptions } from '../door/clip-options.js';
+import { checkMaxNorm, readClipOptions } from '../door/clip-options.js';
+import { checkEncoder, checkOptions } from '../door/gpu-options.js';
+import { limitAhead } from '../monitor/ahead.js';
 import { checkNormType, checkNotNegative } from '../words/checks.js';
-import { checkEncoder, checkKind, checkOptions, limitOf } from './arguments.js';
+import { GradientError } from '../words/errors.js';
 import { rangesToWrite } from './jobs.js';
 import { COPY_DST, COPY_SRC, MAP_READ, RESULT, STORAGE, UNIFORM } from './layouts.js';
-import { kindOf, parametersOf } from './powers.js';
-import { ReadBack } from './read-back.js';
-import { Ring, RING_SLOTS } from './ring.js';
-import { StepNorm } from './step.js';
-import { Steps } from './steps.js';
+import { Ledger } from './ledger.js';
+import { checkedKindOf, kindOf, parametersOf } from './powers.js';
+import { onCpu } from './read-back.js';
 import { offenderOf, partialOfResult, rowsOf } from './results.js';
-import { Measuring, Rewriting, UNIFORM_GROUP } from './work.js';
+import { Ring, RING_SLOTS } from './ring.js';
+import { normOf } from './step.js';
+import { Measuring, Rewriting } from './work.js';
 
 /**
  * @typedef {import('./types.js').GpuBuffer} GpuBuffer
  * @typedef {import('./types.js').GpuCommandEncoder} GpuCommandEncoder
  * @typedef {import('./types.js').GpuComputePassEncoder} GpuComputePassEncoder
- * @typedef {import('./context.js').Context} Context
- * @typedef {import('./tensors.js').GpuTensor} GpuTensor
- * @typedef {import('./faults.js').Verdict} Verdict
+ * @typedef {import('../door/buffers.js').GpuTensor} GpuTensor
+ * @typedef {import('../monitor/ahead.js').Monitor} Monitor
  * @typedef {import('./ring.js').Slot} Slot
- * @typedef {import('../core/dtypes.js').Tensor} Tensor
- * @typedef {import('./arguments.js').Monitor} Monitor
+ * @typedef {import('./shaders/sums.js').ReduceKind} ReduceKind
  */
 
 /**
@@ -77,28 +77,27 @@ export class GpuPlan {
   #context;
   #forget;
   #tensors;
+  /** Those that have something. */
   #ranges;
   #elements;
   /** As #elements, but 0 where there are halves. */
   #floats;
+  #ledger;
   #result;
   #resultGroup;
   #ring;
   #measuring;
   /** @type {Promise<unknown> | null} */
   #prepared = null;
-  /** @type {GpuTensor[] | null} */
+  /** @type {import('./jobs.js').Range[] | null} */
   #spans = null;
-  /** The last is in use. @type {Rewriting[]} */
-  #rewritings = [];
-  /** Whether it may be of no use: some implementations refuse to bind a buffer that was destroyed. */
-  #isUnbound = false;
+  /** @type {Rewriting | null} */
+  #rewriting = null;
   #number = 0;
-  #steps;
 
   /**
    * @internal
-   * @param {Context} context
+   * @param {import('./context.js').Context} context
    * @param {GpuTensor[]} tensors
    * @param {() => void} forget  called when the plan is destroyed
    * @param {number} [steps]     that can be under way at once without making anything
@@ -110,18 +109,18 @@ export class GpuPlan {
     this.#ranges = tensors.filter(({ length }) => length > 0);
     this.#elements = tensors.reduce((sum, { length }) => sum + length, 0);
     this.#floats = this.#ranges.some(({ dtype }) => isHalf(dtype)) ? 0 : this.#elements;
-    this.#steps = new Steps(context, this.#ranges);
+    this.#ledger = new Ledger(context, this.#ranges);
     const usage = STORAGE | UNIFORM | COPY_SRC;
     const result = context.device.createBuffer({ label: 'gradnorm result', size: 4 * RESULT.words, usage });
     this.#result = result;
-    const { ring, measuring, resultGroup } = this.#steps.create(() => ({
+    const { ring, measuring, group } = this.#ledger.create(() => ({
       ring: new Ring(context, steps),
       measuring: new Measuring(context, this.#ranges, result),
-      resultGroup: context.bindGroup('gradnorm result', UNIFORM_GROUP, [{ buffer: result }]),
+      group: context.bindGroup('gradnorm result', 'u', [{ buffer: result }]),
     }));
     this.#ring = ring;
-    this.#resultGroup = resultGroup;
     this.#measuring = measuring;
+    this.#resultGroup = group;
   }
 
   /**
@@ -131,7 +130,7 @@ export class GpuPlan {
    */
   get ready() {
     this.#prepared ??= this.#measuring.prepare('square', this.#ranges);
-    return this.#prepared.then(() => this.#steps.checkUsable());
+    return this.#prepared.then(() => this.#ledger.checkUsable());
   }
 
   /** How many elements the tensors have. */
@@ -171,7 +170,7 @@ export class GpuPlan {
    */
   async partial(normType) {
     checkNormType(normType);
-    this.#steps.enter();
+    this.#ledger.enter();
     const kind = kindOf(normType);
     if (kind === null) {
       const partial = emptyState();
@@ -180,10 +179,10 @@ export class GpuPlan {
     }
     const slot = this.#ring.take();
     this.#submit('gradnorm gradNorm', slot, (pass) => {
-      this.#ring.writeParameters(slot, parametersOf({ normType }));
-      this.#measuring.encode(pass, kind, slot.parameterGroup);
+      slot.write(parametersOf({ normType }));
+      this.#measuring.encode(pass, kind, slot.group);
     });
-    return partialOfResult(await this.#steps.readSlot(slot, this.#steps.faults.claimAll()), this.#elements);
+    return partialOfResult(await slot.read(this.#ledger, this.#ledger.claimAll()), this.#elements);
   }
 
   /**
@@ -240,14 +239,14 @@ export class GpuPlan {
     checkNotNegative('clipValue', clipValue, 'or Infinity');
     const { lossScale } = readClipOptions(options);
     checkEncoder(options.encoder);
-    this.#steps.enter();
+    this.#ledger.enter();
     this.#checkWritable();
     if (clipValue === Infinity && lossScale === 1) return;
     const slot = this.#ring.take();
     const encode = (/** @type {GpuComputePassEncoder} */ pass) => {
-      this.#ring.writeParameters(slot, parametersOf({ normType: 2, clipValue, lossScale }));
+      slot.write(parametersOf({ normType: 2, clipValue, lossScale }));
       if (lossScale !== 1) this.#encodeClip(pass, 'square', slot, true);
-      this.#rewriting().encode(pass, slot.parameterGroup);
+      this.#encodeRewriting(pass, slot.group);
     };
     this.#submit('gradnorm clipGradValue', lossScale === 1 ? null : slot, encode, options.encoder);
   }
@@ -264,7 +263,7 @@ export class GpuPlan {
     checkOptions('report', options, ['normType']);
     const { normType = 2 } = options;
     checkNormType(normType);
-    this.#steps.enter();
+    this.#ledger.enter();
     const kind = kindOf(normType);
     const { total, rows } = await (kind === null
       ? this.#onCpu((tensors) => inspectOnCpu(tensors, normType))
@@ -286,70 +285,74 @@ export class GpuPlan {
    * @returns {void}
    */
   destroy() {
-    if (!this.#steps.destroy()) return;
+    if (!this.#ledger.destroy()) return;
     this.#forget();
     this.#ring.destroy();
     this.#measuring.destroy();
-    for (const rewriting of this.#rewritings) rewriting.destroy();
+    this.#rewriting?.destroy();
     this.#result.destroy();
   }
 
   /** @type {(verb: 'clipGradNorm' | 'clipCoefficient', maxNorm: number | Monitor, options: GpuClipOptions) => GpuClipStep} */
   #clip(verb, maxNorm, options) {
     checkOptions(verb, options, ['normType', 'eps', 'nonfinite', 'lossScale', 'encoder']);
-    const limit = limitOf(maxNorm);
+    const isMonitor = typeof (/** @type {Monitor | null} */ (maxNorm)?.update) === 'function';
+    if (!isMonitor) checkMaxNorm(maxNorm, false);
+    const limit = isMonitor ? limitAhead(/** @type {Monitor} */ (maxNorm)) : Number(maxNorm);
     const decision = readClipOptions(options);
     const { normType, nonfinite, lossScale } = decision;
-    const kind = checkKind(normType);
+    const kind = checkedKindOf(normType);
     const { encoder } = options;
     checkEncoder(encoder);
-    this.#steps.enter();
+    this.#ledger.enter();
     const mayChange = limit !== Infinity || nonfinite === 'zero' || lossScale !== 1;
     const isWriting = verb === 'clipGradNorm' && mayChange;
     if (verb === 'clipGradNorm') this.#checkWritable();
     const slot = this.#ring.take();
     const number = (this.#number = (this.#number + 1) >>> 0);
-    const floats = this.#floats;
-    const verdict = this.#submit(
-      `gradnorm ${verb}`,
+    const encode = (/** @type {GpuComputePassEncoder} */ pass) => {
+      slot.write(parametersOf({ ...decision, maxNorm: limit, floats: this.#floats, number }));
+      this.#encodeClip(pass, kind, slot, isWriting);
+    };
+    const throws = nonfinite === 'throw';
+    const norm = normOf({
+      ledger: this.#ledger,
       slot,
-      (pass) => {
-        const parameters = parametersOf({ ...decision, maxNorm: limit, floats, number });
-        this.#ring.writeParameters(slot, parameters);
-        this.#encodeClip(pass, kind, slot, isWriting);
-      },
-      encoder,
-    );
-    const step = new StepNorm({
-      steps: this.#steps,
-      ring: this.#ring,
-      slot,
-      verdict,
+      verdict: this.#submit(`gradnorm ${verb}`, slot, encode, encoder),
       number,
       isOwn: encoder === undefined,
-      throws: nonfinite === 'throw',
+      throws,
       finish: (words) => {
-        const offender = nonfinite === 'throw' ? offenderOf(words) : null;
-        if (offender !== null) throw this.#nonfiniteError(offender);
+        if (throws) this.#checkFinite(words);
         return finish(partialOfResult(words, this.#elements), normType) / lossScale;
       },
     });
-    return { result: this.#result, norm: () => step.ask() };
+    return { result: this.#result, norm };
   }
 
-  /** @type {(pass: GpuComputePassEncoder, kind: import('./shaders/sums.js').ReduceKind, slot: Slot, isWriting: boolean) => void} */
-  #encodeClip(pass, kind, { parameterGroup }, isWriting) {
-    this.#measuring.encode(pass, kind, parameterGroup);
-    this.#measuring.encodeDecision(pass, kind, parameterGroup);
-    if (isWriting) this.#rewriting().encode(pass, this.#resultGroup);
+  /** @type {(pass: GpuComputePassEncoder, kind: ReduceKind, slot: Slot, isWriting: boolean) => void} */
+  #encodeClip(pass, kind, { group }, isWriting) {
+    this.#measuring.encode(pass, kind, group);
+    this.#measuring.encodeDecision(pass, kind, group);
+    if (isWriting) this.#encodeRewriting(pass, this.#resultGroup);
   }
 
-  /** @param {{ job: number, position: number, value: number }} offender */
-  #nonfiniteError({ job, position, value }) {
+  /** @type {(pass: GpuComputePassEncoder, group: import('./types.js').GpuBindGroup) => void} */
+  #encodeRewriting(pass, group) {
+    // Made as part of the first step that needs it.
+    this.#rewriting ??= new Rewriting(this.#context, this.#spans ?? []);
+    this.#rewriting.encode(pass, group);
+  }
+
+  /** @param {Uint32Array} words  of the result */
+  #checkFinite(words) {
+    const offender = offenderOf(words);
+    if (offender === null) return;
+    const { job, position, value } = offender;
     const { range, firstElement } = this.#measuring.jobs[job];
     const { place, name } = /** @type {GpuTensor} */ (range);
     const index = firstElement + position;
-    return new GradientError(
+    throw new GradientError(
       `${place} has the value ${value} at index ${index}; expected finite gradients; nothing was clipped`,
       { tensor: name, index, value },
     );
@@ -361,79 +364,58 @@ export class GpuPlan {
    * @param {Slot | null} slot  of a step that measures, whose result goes there
    * @param {(pass: GpuComputePassEncoder) => void} encode
    * @param {GpuCommandEncoder} [encoder]
-   * @returns {Verdict}  what was wrong with it
+   * @param {(encoder: GpuCommandEncoder) => void} [copy]  what is read beside the result
+   * @returns {import('./failures.js').Verdict}  what was wrong with it
    */
-  #submit(label, slot, encode, encoder) {
+  #submit(label, slot, encode, encoder, copy) {
     const { device } = this.#context;
-    const add = (/** @type {GpuCommandEncoder} */ target, /** @type {GpuBuffer | undefined} */ copy) => {
-      if (copy !== undefined) this.#measuring.encodeCopies(target);
+    const add = (/** @type {GpuCommandEncoder} */ target, /** @type {GpuBuffer | undefined} */ readback) => {
+      if (readback !== undefined) this.#measuring.encodeCopies(target);
       const pass = target.beginComputePass({ label });
       encode(pass);
       pass.end();
-      if (copy !== undefined) target.copyBufferToBuffer(this.#result, 0, copy, 0, 4 * RESULT.words);
+      if (readback !== undefined) target.copyBufferToBuffer(this.#result, 0, readback, 0, 4 * RESULT.words);
+      copy?.(target);
     };
-    const notice = (/** @type {Error | null} */ error) => (this.#isUnbound ||= error !== null);
     if (encoder !== undefined) {
-      const kept = slot === null ? undefined : this.#ring.keptOf(slot);
-      this.#steps.encode(() => add(encoder, kept)).then(notice);
+      this.#ledger.encode(() => add(encoder, slot?.kept));
       return Promise.resolve(null);
     }
-    const { verdict } = this.#steps.watch(() => {
+    return this.#ledger.watch(() => {
       const own = device.createCommandEncoder({ label });
       add(own, slot?.readback);
       device.queue.submit([own.finish()]);
-    });
-    verdict.then(notice);
-    return verdict;
+    }).verdict;
   }
 
   /**
    * @template T
-   * @param {(tensors: readonly Tensor[]) => T} use  gets copies that are gone when it returns
-   * @returns {Promise<T>}
+   * @param {(tensors: readonly import('../core/dtypes.js').Tensor[]) => T} use
    */
-  async #onCpu(use) {
-    const copies = new ReadBack(this.#context, this.#tensors);
-    try {
-      this.#steps.watch(() => copies.submit());
-      return await this.#steps.wait(this.#steps.faults.claimAll(), async () => use(await copies.read()));
-    } finally {
-      copies.destroy();
-    }
+  #onCpu(use) {
+    return onCpu(this.#context, this.#ledger, this.#tensors, use);
   }
 
-  /**
-   * @param {number} normType
-   * @param {import('./shaders/sums.js').ReduceKind} kind
-   */
+  /** @type {(normType: number, kind: ReduceKind) => Promise<ReturnType<typeof rowsOf>>} */
   async #inspect(normType, kind) {
-    const { device } = this.#context;
-    const { partials, jobs } = this.#measuring;
-    const { buffer, size } = partials;
+    const { jobs, findings } = this.#measuring;
+    const { buffer, offset, size } = findings;
     const label = 'gradnorm report';
-    const resultBytes = 4 * RESULT.words;
-    const usage = MAP_READ | COPY_DST;
-    const copy = device.createBuffer({ label, size: resultBytes + 3 * size, usage });
+    const copy = this.#context.device.createBuffer({ label, size, usage: MAP_READ | COPY_DST });
+    const slot = this.#ring.take();
+    const encode = (/** @type {GpuComputePassEncoder} */ pass) => {
+      slot.write(parametersOf({ normType }));
+      this.#measuring.encode(pass, kind, slot.group);
+      this.#measuring.encodeHealth(pass, slot.group);
+    };
     try {
-      const slot = this.#ring.take();
-      this.#steps.watch(() => {
-        const encoder = device.createCommandEncoder({ label });
-        this.#measuring.encodeCopies(encoder);
-        const norms = encoder.beginComputePass({ label });
-        this.#ring.writeParameters(slot, parametersOf({ normType }));
-        this.#measuring.encode(norms, kind, slot.parameterGroup);
-        norms.end();
-        encoder.copyBufferToBuffer(this.#result, 0, copy, 0, resultBytes);
-        encoder.copyBufferToBuffer(buffer, size, copy, resultBytes, size);
-        const health = encoder.beginComputePass({ label });
-        this.#measuring.encodeHealth(health, slot.parameterGroup);
-        health.end();
-        encoder.copyBufferToBuffer(buffer, size, copy, resultBytes + size, 2 * size);
-        device.queue.submit([encoder.finish()]);
-      });
-      const words = await this.#steps.read(copy, this.#steps.faults.claimAll());
-      const total = partialOfResult(words, this.#elements);
-      return rowsOf(normType, this.#tensors, jobs, total, words.subarray(RESULT.words));
+      this.#submit(label, slot, encode, undefined, (encoder) =>
+        encoder.copyBufferToBuffer(buffer, offset, copy, 0, size),
+      );
+      const verdict = this.#ledger.claimAll();
+      const read = [slot.read(this.#ledger, verdict), this.#ledger.read(copy, verdict)];
+      const [result, words] = await Promise.all(read);
+      return rowsOf(normType, this.#tensors, jobs, partialOfResult(result, this.#elements), words);
     } finally {
       copy.destroy();
     }
@@ -441,28 +423,12 @@ export class GpuPlan {
 
   /** @throws {TypeError} if two tensors share only a part of their bytes */
   #checkWritable() {
-    this.#spans ??= rangesToWrite(this.#ranges, ({ place: one }, { place: other }) => {
-      const expected = 'to be clipped, expected tensors that share all of their bytes or none';
-      return new TypeError(`${other} overlaps ${one} in its buffer; ${expected}`);
-    });
-  }
-
-  /** What rewriting needs, made as part of the first step that does. */
-  #rewriting() {
-    let last = this.#rewritings.at(-1);
-    if (last === undefined || this.#isUnbound) {
-      this.#isUnbound = false;
-      last = new Rewriting(this.#context, this.#spans ?? []);
-      this.#rewritings.push(last);
-      // The one before may be in an encoder that is yet to be submitted.
-      if (this.#rewritings.length > 2) this.#rewritings.shift()?.destroy();
-    }
-    return last;
+    this.#spans ??= rangesToWrite(this.#ranges);
   }
 }
 
 /**
- * @param {readonly Tensor[]} tensors
+ * @param {readonly import('../core/dtypes.js').Tensor[]} tensors
  * @param {number} normType
  */
 function inspectOnCpu(tensors, normType) {

@@ -6,8 +6,8 @@ import { CLAMP, FILL, FLOAT_NAN, KEEP, PARAMETERS, SCALE, SCALE_DOWN } from './l
 /** @typedef {import('./shaders/sums.js').ReduceKind} ReduceKind */
 
 /** Real powers that the GPU computes, within 4e-6. Others go through the CPU. */
-export const SMALLEST_REAL_POWER = 0.5;
-export const LARGEST_REAL_POWER = 64;
+const SMALLEST = 0.5;
+const LARGEST = 64;
 
 /** @type {Map<number, ReduceKind>} */
 const KINDS = /* @__PURE__ */ new Map([
@@ -23,8 +23,15 @@ const KINDS = /* @__PURE__ */ new Map([
  * @returns {ReduceKind | null}  null: the GPU does not compute this power
  */
 export function kindOf(normType) {
-  const isReal = normType >= SMALLEST_REAL_POWER && normType <= LARGEST_REAL_POWER;
-  return KINDS.get(normType) ?? (isReal ? 'real' : null);
+  return KINDS.get(normType) ?? (normType >= SMALLEST && normType <= LARGEST ? 'real' : null);
+}
+
+/** @param {number} normType  to clip with */
+export function checkedKindOf(normType) {
+  const kind = kindOf(normType);
+  if (kind !== null) return kind;
+  const expected = `a number from ${SMALLEST} to ${LARGEST}, or Infinity`;
+  throw new RangeError(`normType is ${normType}; to clip on the GPU, expected ${expected}`);
 }
 
 /**
@@ -38,7 +45,7 @@ export function kindOf(normType) {
  * @param {number} [step.clipValue]
  * @param {number} [step.floats]  how many elements there are, if all are float32, for which clipping leaves room
  * @param {number} [step.number]  which comes back with the result
- * @returns {ArrayBuffer}
+ * @returns {Uint32Array}
  */
 export function parametersOf({
   normType,
@@ -83,7 +90,7 @@ export function parametersOf({
   const isTowardZero = needsRoundingTowardZero(floats, 2 ** -149, maxNorm, normType, 2 ** -22);
   words[at.scaleMode] = floats > 0 && isTowardZero ? SCALE_DOWN : SCALE;
   words[at.step] = number;
-  return words.buffer;
+  return words;
 }
 
 /** @param {number} value */

@@ -20,7 +20,6 @@ import { rewriteShader } from './shaders/rewrite.js';
  * @typedef {import('./types.js').GpuBindGroup} GpuBindGroup
  * @typedef {import('./types.js').GpuComputePassEncoder} GpuComputePassEncoder
  * @typedef {import('./context.js').Context} Context
- * @typedef {import('./context.js').BindingKind} BindingKind
  * @typedef {import('./context.js').Kernel} Kernel
  * @typedef {import('./jobs.js').Range} Range
  * @typedef {import('./jobs.js').Job} Job
@@ -28,21 +27,11 @@ import { rewriteShader } from './shaders/rewrite.js';
  * @typedef {import('./shaders/sums.js').ReduceKind} ReduceKind
  */
 
-/** The bindings of parameters, or of a result that is read. @type {BindingKind[]} */
-export const UNIFORM_GROUP = ['uniform'];
-/** Of a result that is written. @type {BindingKind[]} */
-const RESULT_GROUP = ['storage'];
-/** Of what is merged: itself, partials, totals. @type {BindingKind[]} */
-const MERGE_GROUP = ['uniform', 'read-only-storage', 'storage'];
-
 /**
- * Of a dispatch of jobs: itself, the table, the tensors.
- * @type {(isWritten: boolean, slots: number) => BindingKind[]}
+ * The bindings of a dispatch of jobs: itself, the table, the tensors.
+ * @type {(isWritten: boolean, slots: number) => string}
  */
-function jobGroup(isWritten, slots) {
-  const tensors = Array(slots).fill(isWritten ? 'storage' : 'read-only-storage');
-  return ['uniform', isWritten ? 'read-only-storage' : 'storage', ...tensors];
-}
+const jobGroup = (isWritten, slots) => (isWritten ? `ur${'w'.repeat(slots)}` : `uw${'r'.repeat(slots)}`);
 
 /** @type {(kind: DispatchKind) => string} */
 const nameOf = ({ slots, isWhole, hasHalves }) =>
@@ -51,24 +40,24 @@ const nameOf = ({ slots, isWhole, hasHalves }) =>
 /** @type {(power: ReduceKind | 'health', kind: DispatchKind) => Kernel} */
 const reduceKernel = (power, kind) => ({
   name: `reduce ${power} ${nameOf(kind)}`,
-  groups: [jobGroup(false, kind.slots), UNIFORM_GROUP],
+  groups: [jobGroup(false, kind.slots), 'u'],
   code: () => reduceShader(power, kind),
 });
 
 /** @type {(kind: DispatchKind) => Kernel} */
 const rewriteKernel = (kind) => ({
   name: `rewrite ${nameOf(kind)}`,
-  groups: [jobGroup(true, kind.slots), UNIFORM_GROUP],
+  groups: [jobGroup(true, kind.slots), 'u'],
   code: () => rewriteShader(kind),
 });
 
 /** @type {Kernel} */
-const MERGE_KERNEL = { name: 'merge', groups: [MERGE_GROUP], code: mergeShader };
+const MERGE_KERNEL = { name: 'merge', groups: ['urw'], code: mergeShader };
 
 /** @type {(power: ReduceKind) => Kernel} */
 const decideKernel = (power) => ({
   name: `decide ${power}`,
-  groups: [RESULT_GROUP, UNIFORM_GROUP],
+  groups: ['w', 'u'],
   code: () => decideShader(power),
 });
 
@@ -85,7 +74,7 @@ function makeUniforms({ device, limits: { alignment } }, label, rows) {
   return buffer;
 }
 
-/** The table of jobs, room for their partials, twice, and counts behind it, and the bind groups of their dispatches. */
+/** The table of jobs, room for what is found of them behind it, and the bind groups of their dispatches. */
 class Jobs {
   #context;
   #dispatches;
@@ -107,7 +96,7 @@ class Jobs {
     const words = dispatches.flatMap(({ entries }) => entries.flat());
     this.table = device.createBuffer({
       label,
-      size: JOB_BYTES * Math.max(1, (isWritten ? 1 : 3) * jobs.length),
+      size: JOB_BYTES * Math.max(1, (isWritten ? 1 : 4) * jobs.length),
       usage: STORAGE | COPY_SRC,
       mappedAtCreation: true,
     });
@@ -185,15 +174,16 @@ export class Measuring {
     this.#merges = levels.map(([source, target], i) => {
       const uniform = { buffer: this.#uniforms, offset: i * context.limits.alignment, size: 16 };
       const resources = [uniform, { buffer: source }, { buffer: target }];
-      const group = context.bindGroup(`gradnorm merge ${i + 1}`, MERGE_GROUP, resources);
+      const group = context.bindGroup(`gradnorm merge ${i + 1}`, 'urw', resources);
       return { group, workgroups: i === 0 ? workgroups : 1 };
     });
-    this.#resultGroup = context.bindGroup('gradnorm result', RESULT_GROUP, [{ buffer: result }]);
+    this.#resultGroup = context.bindGroup('gradnorm result', 'w', [{ buffer: result }]);
   }
 
-  /** Where the partials are, in bytes; the others and the counts follow. */
-  get partials() {
-    return { buffer: this.#jobs.table, size: JOB_BYTES * this.jobs.length };
+  /** Where the partials of jobs are, and what is found of their health, in bytes. */
+  get findings() {
+    const offset = JOB_BYTES * this.jobs.length;
+    return { buffer: this.#jobs.table, offset, size: 3 * offset };
   }
 
   /**

@@ -52,7 +52,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   ${power === 'maximum' ? '' : sumOfJob(power, isHeld, isHealth)}
   ${power === 'maximum' ? '' : over('Add', 'units.x', 'sumHigh') + over('Add', 'units.y', 'sumLow')}
   workgroupBarrier();
-  let partialAt = dispatch.jobs + job.number;
+  let partialAt = ${isHealth ? '2u * ' : ''}dispatch.jobs + job.number;
   let isFirst = offender != 0u && atomicLoad(&firstOffender) == offender;
   let position = ~offender - job.start;
   ${isHealth ? WRITE_COUNTS : WRITE_OFFENDER}

@@ -1,16 +1,15 @@
-// web/webgpu/steps.js: the ledger of a plan: what was submitted, what was wrong with it, and what comes back. Everything that asks
-// WebGPU for something passes through here, so that whatever fails is told in words, to whoever can be told.
+// web/webgpu/ledger.js: what a plan asked of WebGPU, what was wrong with it, and what comes back. WebGPU tells of mistakes later, and a
+// step returns before: what nobody asks for reaches the console when it becomes known, and then whoever calls the plan next.
 import { waitForLoss, watched } from './failures.js';
-import { Faults } from './faults.js';
 
 /**
  * @typedef {import('./types.js').GpuBuffer} GpuBuffer
  * @typedef {import('./context.js').Context} Context
- * @typedef {import('./faults.js').Verdict} Verdict
+ * @typedef {import('./failures.js').Verdict} Verdict
  */
 
 /** Of one plan. */
-export class Steps {
+export class Ledger {
   #context;
   #tensors;
   #isDestroyed = false;
@@ -18,11 +17,14 @@ export class Steps {
   #creation = Promise.resolve(null);
   /** The same, once it is known. @type {Error | null} */
   #defect = null;
-  faults = new Faults();
+  /** Steps that nobody asked for and of which nothing is known yet. @type {Set<Verdict>} */
+  #open = new Set();
+  /** The first that went wrong and was not thrown yet. @type {{ verdict: Verdict, error: Error } | null} */
+  #known = null;
 
   /**
    * @param {Context} context
-   * @param {readonly import('./tensors.js').GpuTensor[]} tensors
+   * @param {readonly import('../door/buffers.js').GpuTensor[]} tensors
    */
   constructor(context, tensors) {
     context.checkAlive();
@@ -36,8 +38,11 @@ export class Steps {
    */
   enter() {
     this.checkUsable();
-    this.faults.throwKnown();
-    if (this.#defect !== null) throw this.#defect;
+    const known = this.#take();
+    // The steps before are told by what is thrown, too: what was wrong with one mostly was with all.
+    if (known !== null) this.#open.clear();
+    const error = known ?? this.#defect;
+    if (error !== null) throw error;
   }
 
   /** @throws {Error} if the plan was destroyed or the device lost */
@@ -48,19 +53,17 @@ export class Steps {
 
   /** @returns {boolean}  whether it is now and was not before */
   destroy() {
-    if (this.#isDestroyed) return false;
-    return (this.#isDestroyed = true);
+    return !this.#isDestroyed && (this.#isDestroyed = true);
   }
 
   /**
    * Asks something of WebGPU; what is wrong with it, is told.
    * @template T
    * @param {() => T} ask
-   * @returns {{ result: T, verdict: Verdict }}
    */
   watch(ask) {
     const asked = watched(this.#context, this.#tensors, ask);
-    this.faults.add(asked.verdict);
+    this.add(asked.verdict);
     return asked;
   }
 
@@ -78,12 +81,47 @@ export class Steps {
   }
 
   /**
-   * Adds to the encoder of the user, whose finish() and submit() are told what is wrong, as some implementations do at once.
+   * Adds to the encoder of the user, whose finish() and submit() are told what is wrong, and nobody else.
    * @param {() => void} encode
-   * @returns {Verdict}  which nobody else is told
    */
   encode(encode) {
-    return watched(this.#context, this.#tensors, encode).verdict;
+    watched(this.#context, this.#tensors, encode);
+  }
+
+  /** @param {Verdict} verdict  of a step that may never be asked for */
+  add(verdict) {
+    this.#open.add(verdict);
+    verdict.then((error) => {
+      const isUnclaimed = this.#open.delete(verdict);
+      if (!isUnclaimed || error === null || this.#known !== null) return;
+      this.#known = { verdict, error };
+      console.error(error);
+    });
+  }
+
+  /** @param {Verdict} verdict  of a step that somebody asks for, and is told by it */
+  claim(verdict) {
+    this.#open.delete(verdict);
+    if (this.#known?.verdict === verdict) this.#known = null;
+  }
+
+  /**
+   * Somebody reads, and is told of everything before.
+   * @returns {Verdict}  the first fault
+   */
+  async claimAll() {
+    const known = this.#take();
+    const open = [...this.#open];
+    this.#open.clear();
+    const found = await Promise.all(open);
+    return known ?? found.find((error) => error !== null) ?? null;
+  }
+
+  /** @returns {Error | null} */
+  #take() {
+    const error = this.#known?.error ?? null;
+    this.#known = null;
+    return error;
   }
 
   /**
@@ -93,27 +131,11 @@ export class Steps {
    */
   read(readback, verdict) {
     return this.wait(verdict, async () => {
-      try {
-        await readback.mapAsync(1);
-        return new Uint32Array(readback.getMappedRange().slice(0));
-      } finally {
-        unmap(readback);
-      }
+      await readback.mapAsync(1);
+      const words = new Uint32Array(readback.getMappedRange().slice(0));
+      readback.unmap();
+      return words;
     });
-  }
-
-  /**
-   * @param {import('./ring.js').Slot} slot
-   * @param {Verdict} verdict
-   * @returns {Promise<Uint32Array>}  the words of the result
-   */
-  async readSlot(slot, verdict) {
-    slot.isBusy = true;
-    try {
-      return await this.read(slot.readback, verdict);
-    } finally {
-      slot.isBusy = false;
-    }
   }
 
   /**
@@ -137,14 +159,5 @@ export class Steps {
       this.checkUsable();
       throw error;
     }
-  }
-}
-
-/** @param {GpuBuffer} buffer  that was mapped, unless that failed */
-function unmap(buffer) {
-  try {
-    buffer.unmap();
-  } catch {
-    // On a lost device some implementations throw here, which would hide the reason.
   }
 }

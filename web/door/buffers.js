@@ -1,12 +1,10 @@
-// web/webgpu/tensors.js: the door for buffers. Takes them out of what web/door/collect.js walks through, and throws on what is
+// web/door/buffers.js: the door for buffers of a GPU. Takes them out of what web/door/collect.js walks through, and throws on what is
 // wrong with them.
-import { collect, isPlainRecord, nameAt, notAGradient, placeAt } from '../door/collect.js';
+import { collect, isPlainRecord, nameAt, notAGradient, placeAt } from './collect.js';
 import { BYTE_SHIFTS, dtypeNamed, FLOAT64, GRADIENT_TYPES_IN_WORDS, isWritable } from '../core/dtypes.js';
 import { describe } from '../words/errors.js';
-import { STORAGE } from './layouts.js';
-import { wordsAround } from './jobs.js';
 
-/** @typedef {import('./types.js').GpuBuffer} GpuBuffer */
+/** @typedef {import('../webgpu/types.js').GpuBuffer} GpuBuffer */
 
 /**
  * A gradient in a buffer with usage STORAGE.
@@ -26,7 +24,7 @@ import { wordsAround } from './jobs.js';
 
 /**
  * Gradients in buffers, in arrays, or both.
- * @typedef {GpuGradient | import('../door/collect.js').Gradient | (object & { [Symbol.iterator](): Iterator<MixedGradients> }) |
+ * @typedef {GpuGradient | import('./collect.js').Gradient | (object & { [Symbol.iterator](): Iterator<MixedGradients> }) |
  *   { readonly size: number, entries(): Iterator<[unknown, MixedGradients]> } |
  *   { readonly [name: string]: MixedGradients }} MixedGradients
  */
@@ -41,11 +39,14 @@ import { wordsAround } from './jobs.js';
  * @property {string} name     such as fc1.weight
  */
 
-/** @typedef {import('../door/collect.js').Door} Door */
+/** @typedef {import('./collect.js').Door} Door */
 /** @typedef {import('../core/dtypes.js').Place} Place */
 
 const NAMES = ['buffer', 'offset', 'length', 'dtype'];
 const TYPES = `{ ${NAMES.join(', ')} }`;
+
+/** The flag of buffers that shaders can bind: WebGPU's names are no globals in Node.js. */
+const STORAGE = 0x80;
 
 /**
  * @param {unknown} tensors
@@ -69,6 +70,15 @@ export function collectMixed(gradients) {
   const door = new BufferDoor('gradients', `${TYPES} on the GPU, ${GRADIENT_TYPES_IN_WORDS}`);
   const arrays = collect(gradients, door);
   return { tensors: door.tensors, arrays };
+}
+
+/**
+ * The whole words that the elements lie in, in bytes.
+ * @param {{ offset: number, dtype: number, length: number }} elements
+ */
+export function wordsAround({ offset, dtype, length }) {
+  const bytes = length * 2 ** BYTE_SHIFTS[dtype];
+  return { begin: offset - (offset % 4), end: Math.ceil((offset + bytes) / 4) * 4 };
 }
 
 /** Takes references to buffers. @implements {Door} */
@@ -107,7 +117,7 @@ function readTensor(reference, place, name) {
   if (!isWhole(offset) || offset % bytes !== 0)
     throw mistake(place, 'offset', offset, `bytes, a multiple of ${bytes}`);
   if (!isWhole(length)) throw mistake(place, 'length', length, 'a whole number of elements >= 0');
-  const { end } = wordsAround({ buffer, dtype: code, offset, length });
+  const { end } = wordsAround({ dtype: code, offset, length });
   if (end > buffer.size) {
     throw new TypeError(
       `${place} has ${length} elements of ${dtype} from offset ${offset}, up to byte ${end}; ` +
