@@ -126,7 +126,8 @@ function filesIn(folder, endings) {
   return readdirSync(join(ROOT, folder), { withFileTypes: true })
     .flatMap((entry) => {
       const path = posix.join(folder, entry.name);
-      if (entry.isDirectory()) return ['node_modules', 'build'].includes(entry.name) ? [] : filesIn(path, endings);
+      if (entry.isDirectory())
+        return ['node_modules', 'build'].includes(entry.name) ? [] : filesIn(path, endings);
       return endings.some((ending) => path.endsWith(ending)) ? [path] : [];
     })
     .sort();

@@ -55,8 +55,8 @@ function layout(wgsl) {
 }
 
 /**
- * The result buffer: what is the user's, the total, and how to rewrite: a mode; factor * 2^shift with a factor of 24 bits, or 1 to fill
- * with NaN, or the limit of float32 and those of float16 and bfloat16.
+ * The result buffer: what is the user's, flags, norm, coefficient and the number of the step; the total; and how to rewrite: a mode;
+ * factor * 2^shift with a factor of 24 bits, or 1 to fill with NaN, or the limit of float32 and those of float16 and bfloat16.
  *
  * A partial is the largest magnitude's bits, an exponent, and a sum of 64 bits in units of 2^exponent, the upper word first. With
  * NaN or Infinity it is the largest magnitude's bits, a job, and the position and the bits of the first of them in that job. A total is
@@ -64,10 +64,10 @@ function layout(wgsl) {
  */
 export const RESULT = /* @__PURE__ */ layout(`
 struct Result {
-  flags: u32, norm: u32, coefficient: u32, step: u32,
+  head: vec4<u32>,
   upper: vec4<u32>,
   lower: vec4<u32>,
-  mode: u32, factor: u32, shift: u32, unused: u32,
+  mode: u32, factor: u32, shift: u32,
 }`);
 
 /** What a dispatch of a shader with jobs works on: the entries of the table of jobs, and how many there are in all dispatches. */
@@ -80,8 +80,8 @@ struct Merge { count: u32, first: u32, each: u32, firstTotal: u32, }`);
 
 /**
  * The parameters of a step. Numbers are mantissa * 2^exponent, the mantissa's top bit set or 0: maxNorm; with eps once more times
- * lossScale, as what is measured is; the inverse of lossScale. How to rewrite, and the coefficient behind it: if the norm is at most
- * the limit, by clipGradValue, for a NaN, for Infinity. p = powerUpper * 2^-16 + powerLower. The room is 2^-room of the norm, none if 0.
+ * lossScale, as what is measured is; the inverse of lossScale. How to rewrite, and the coefficient: if the norm is
+ * at most the limit, by clipGradValue, for a NaN, for Infinity. p = powerUpper * 2^-16 + powerLower. The room is 2^-room of the norm, none if 0.
  */
 export const PARAMETERS = /* @__PURE__ */ layout(`
 struct Parameters {

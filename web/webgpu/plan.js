@@ -179,7 +179,7 @@ export class GpuPlan {
     }
     const slot = this.#ring.take();
     this.#submit('gradnorm gradNorm', slot, (pass) => {
-      slot.write(parametersOf({ normType }));
+      if (kind === 'real') slot.write(parametersOf({ normType }));
       this.#measuring.encode(pass, kind, slot.group);
     });
     return partialOfResult(await slot.read(this.#ledger, this.#ledger.claimAll()), this.#elements);

@@ -32,7 +32,7 @@ export function normOf({ ledger, slot, verdict, number, isOwn, throws, finish })
     }
     if (!isOwn) slot.fetch();
     const words = await slot.read(ledger, verdict);
-    if (words[RESULT.at.step] === number) return finish(words);
+    if (words[RESULT.at.head + 3] === number) return finish(words);
     isEarly = true;
     throw new Error(
       'gradnorm: this step did not run; expected its encoder to be submitted before norm(), ' +

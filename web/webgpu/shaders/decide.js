@@ -81,26 +81,14 @@ fn sumOfSorted(large: Number, small: Number) -> Number {
 }
 // a / b with 24 bits, rounded down.
 fn quotientRoundedDown(a: Number, b: Number) -> Number {
-  if (a.m == 0u) { return a; }
-  var rest = a.m;
-  var e = a.e - b.e;
+  let shift = select(24u, 23u, a.m >= b.m);
+  let shifted = vec2<u32>(a.m >> (32u - shift), a.m << shift);
   var quotient = 0u;
-  if (rest >= b.m) {
-    rest -= b.m;
-    quotient = 1u;
+  for (var bit = 0x800000u; bit != 0u; bit >>= 1u) {
+    let candidate = quotient | bit;
+    if (atMost(product(candidate, b.m), shifted)) { quotient = candidate; }
   }
-  // One bit a step until 24 are there; the first may be a zero.
-  while (quotient < 0x800000u) {
-    let carry = rest >> 31u;
-    rest <<= 1u;
-    quotient <<= 1u;
-    e -= 1;
-    if (carry == 1u || rest >= b.m) {
-      rest -= b.m;
-      quotient |= 1u;
-    }
-  }
-  return Number(quotient, e);
+  return Number(quotient, a.e - b.e - i32(shift));
 }
 // The bits of m * 2^e as a float32, cut off.
 fn floatBits(m: u32, e: i32) -> u32 {
@@ -112,12 +100,9 @@ fn floatBits(m: u32, e: i32) -> u32 {
   return (u32(exponent) << 23u) | ((n.m >> 8u) & 0x7fffffu);
 }
 
-// With a mode, a factor and a shift, and the coefficient.
 fn finish(flags: u32, norm: u32, rewriting: vec4<u32>) {
-  result.flags = flags | select(${FLAG_CLIPPED}u, 0u, rewriting.x == ${KEEP}u);
-  result.norm = norm;
-  result.coefficient = rewriting.w;
-  result.step = parameters.step;
+  let isRewritten = u32(rewriting.x != ${KEEP}u);
+  result.head = vec4<u32>(flags | (${FLAG_CLIPPED}u * isRewritten), norm, rewriting.w, parameters.step);
   result.mode = rewriting.x;
   result.factor = rewriting.y;
   result.shift = rewriting.z;

@@ -1,8 +1,8 @@
 // web/webgpu/shaders/reduce.js: the shader that makes partials: a workgroup reduces the elements of a job to their largest
 // magnitude and the sum of their p-th powers, an integer and a power of two. Text for web/webgpu/context.js.
 import { CHUNKS_PER_THREAD, THREADS, UNIT_BITS } from '../layouts.js';
-import { leastUsual, sumShader } from './sums.js';
-import { chunkShader, jobShader, repeat, switchOver } from './wgsl.js';
+import { sumShader } from './sums.js';
+import { chunkShader, jobShader, repeat } from './wgsl.js';
 
 /**
  * Partials are described at RESULT in web/webgpu/layouts.js. 'health' is for GpuPlan.report: the partial for p = 1 of those
@@ -41,7 +41,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let job = jobAt(group.x);
   var all = NONE;
   ${isHealth ? 'var counts = NONE;\nvar infinite = NONE;' : ''}
-  ${isHeld ? largestOfWhole(options.slots) : forEachChunk(isHealth ? COUNT : 'all = max(all, x & MAGNITUDE);')}
+  ${isHeld ? LARGEST_OF_WHOLE : forEachChunk(isHealth ? COUNT : 'all = max(all, x & MAGNITUDE);')}
   let own = max(max(all.x, all.y), max(all.z, all.w));
   ${over('Max', 'own', 'largestOfAll')}
   ${isHealth ? over('Add', 'totalOf(counts)', 'zerosAndNans') + over('Add', 'totalOf(infinite)', 'infinities') : ''}
@@ -49,7 +49,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let largest = atomicLoad(&largestOfAll);
   let isSick = ${isHealth ? SICK_COUNTS : 'largest >= INFINITY'};
   ${FIND_OFFENDER}
-  ${power === 'maximum' ? '' : sumOfJob(power, isHeld, isHealth)}
+  ${power === 'maximum' ? '' : sumOfJob(isHeld, isHealth)}
   ${power === 'maximum' ? '' : over('Add', 'units.x', 'sumHigh') + over('Add', 'units.y', 'sumLow')}
   workgroupBarrier();
   let partialAt = ${isHealth ? '2u * ' : ''}dispatch.jobs + job.number;
@@ -68,11 +68,8 @@ const forEachChunk = (body) => `
     ${body}
   }`;
 
-/** @param {number} slots */
-const largestOfWhole = (slots) => `
-  let at = (job.word >> 2u) + thread;
-  ${repeat(CHUNKS_PER_THREAD, (k) => `var x${k}: vec4<u32>;`)}
-  ${switchOver(slots, (tensor) => repeat(CHUNKS_PER_THREAD, (k) => `x${k} = ${tensor}[at + ${k * THREADS}u];`))}
+const LARGEST_OF_WHOLE = `
+  ${repeat(CHUNKS_PER_THREAD, (k) => `var x${k} = chunkOf(job, thread + ${k * THREADS}u);`)}
   ${repeat(CHUNKS_PER_THREAD, (k) => `all = max(all, x${k} & MAGNITUDE);`)}`;
 
 const COUNT = `
@@ -113,21 +110,16 @@ const FIND_OFFENDER = `
     atomicMax(&firstOffender, offender);
   }`;
 
-/** @type {(power: Exclude<import('./sums.js').ReduceKind, 'maximum'>, isHeld: boolean, isHealth: boolean) => string} */
-function sumOfJob(power, isHeld, isHealth) {
-  const usual = `if (largest >= ${leastUsual(power)}) {
-    ${repeat(CHUNKS_PER_THREAD, (k) => `addPowers(&sum, x${k}, scaling);`)}
-  } else`;
-  const finite = isHealth ? 'select(x, NONE, (x & MAGNITUDE) >= vec4<u32>(INFINITY))' : 'x';
-  return `
+/** @param {boolean} isHeld  the elements */
+const sumOfJob = (isHeld, isHealth = false) => `
   let scaling = scalingOf(largest);
   var sum: Sum;
-  ${isHeld ? usual : ''} {
-    ${forEachChunk(`let usual = ${finite};
-    addPowers(&sum, select(usual, lifted(usual), scaling.isSmall), scaling);`)}
-  }
+  ${isHeld ? SUM_OF_WHOLE : forEachChunk(SUM_OF_CHUNK.replace('FINITE', isHealth ? FINITE : 'x'))}
   let units = unitsOf(sum);`;
-}
+
+const SUM_OF_WHOLE = repeat(CHUNKS_PER_THREAD, (k) => `addElements(&sum, x${k}, scaling);`);
+const SUM_OF_CHUNK = 'addElements(&sum, FINITE, scaling);';
+const FINITE = 'select(x, NONE, (x & MAGNITUDE) >= vec4<u32>(INFINITY))';
 
 const WRITE_OFFENDER = `
   if (isFirst) { work[partialAt] = vec4<u32>(largest, job.number, position, bits); }

@@ -53,7 +53,8 @@ const rewriteWhole = (slots) => `
 fn rewriteJob(job: Job, thread: u32) {
   let first = job.word >> 2u;
   let at = first + thread;
-  var isUsual = ((result.mode == ${SCALE}u) | (result.mode == ${SCALE_DOWN}u)) & (result.factor != 0u);
+  let mode = result.mode;
+  var isUsual = (((mode == ${SCALE}u) | (mode == ${SCALE_DOWN}u)) & (result.factor != 0u)) | (mode == ${CLAMP}u);
   ${each((k) => `var x${k}: vec4<u32>;`)}
   ${switchOver(slots, (tensor) => each((k) => `x${k} = ${tensor}[at + ${k * THREADS}u];`))}
   ${each((k) => `x${k} = rewrittenFloats(x${k}, &isUsual);`)}
@@ -152,6 +153,11 @@ fn rewrittenElement(bits: u32, widened: u32, dtype: u32) -> u32 {
  */
 const REWRITE_FLOATS = `
 fn rewrittenFloats(x: vec4<u32>, isUsual: ptr<function, bool>) -> vec4<u32> {
+  let magnitude = x & MAGNITUDE;
+  if (result.mode == ${CLAMP}u) {
+    let clamped = (x ^ magnitude) | min(magnitude, vec4<u32>(result.factor));
+    return select(clamped, x, magnitude > vec4<u32>(INFINITY));
+  }
   let isDown = result.mode == ${SCALE_DOWN}u;
   // The factor as a float in [1/2, 1).
   let factor = bitcast<f32>((126u << 23u) | (result.factor & 0x7fffffu));
@@ -170,7 +176,7 @@ fn rewrittenFloats(x: vec4<u32>, isUsual: ptr<function, bool>) -> vec4<u32> {
   let nearest = product + vec4<u32>(isTooSmall & vec4<bool>(!isDown)) - vec4<u32>(isTooLarge);
   let drop = -24 - bitcast<i32>(result.shift);
   let binade = bitcast<vec4<i32>>((nearest >> bits) & vec4<u32>(0xffu)) - vec4<i32>(drop);
-  let isZero = (x & MAGNITUDE) == NONE;
+  let isZero = magnitude == NONE;
   let isNormal = (((x >> bits) & vec4<u32>(0xffu)) >= vec4<u32>(2u)) & (binade > vec4<i32>(0)) & (binade < vec4<i32>(255));
   *isUsual = *isUsual & all(isZero | isNormal);
   return select(nearest - vec4<u32>(bitcast<u32>(drop) << 23u), x, isZero);

@@ -8,13 +8,11 @@ import { LOGARITHM, PARAMETERS } from './wgsl.js';
  */
 
 /**
- * What small jobs are multiplied by, 2^by, and the biased exponent below which they are: subnormals, which a device may flush,
- * become normal. If a job is not small, its subnormals are 2^-63 of the largest (2^-95 for real p), and count nothing.
- * @param {ReduceKind} kind
+ * What small jobs are multiplied by, 2^LIFT, and the biased exponent below which they are: subnormals, which a device may flush,
+ * become normal. If a job is not small, its subnormals are 2^-95 of the largest, and count nothing.
  */
-function liftOf(kind) {
-  return kind === 'real' ? { by: 100, below: 95 } : { by: 64, below: 64 };
-}
+const LIFT = 100;
+const SMALL = 95;
 
 /**
  * With E the binade of the job's largest magnitude, so that y = |x| / 2^E is in [0, 1), the sum is that of y^p in
@@ -32,30 +30,28 @@ function liftOf(kind) {
  * The text has, for a job whose largest magnitude is not 0:
  *
  *     fn scalingOf(largest: u32) -> Scaling   what its elements are multiplied by, and the exponent of its sum
- *     fn lifted(x: vec4<u32>) -> vec4<u32>    the bits of elements of a small job times 2^by
- *     fn addPowers(sum: ptr<function, Sum>, x: vec4<u32>, scaling: Scaling)   of lifted ones if scaling.isSmall
+ *     fn addElements(sum: ptr<function, Sum>, elements: vec4<u32>, scaling: Scaling)
  *     fn unitsOf(sum: Sum) -> vec2<u32>       what one invocation added: x * 2^24 + y units, y below 2^24
  *
  * @param {Exclude<ReduceKind, 'maximum'>} kind
  * @returns {string}
  */
 export function sumShader(kind) {
-  const { by, below } = liftOf(kind);
   return `
 struct Scaling { isSmall: bool, factor: f32, offset: f32, exponent: i32 }
 
 fn lifted(x: vec4<u32>) -> vec4<u32> {
   let magnitude = x & MAGNITUDE;
   // magnitude * 2^-149: the conversion is exact and normal.
-  let converted = bitcast<vec4<u32>>(vec4<f32>(magnitude)) - vec4<u32>(${(149 - by) >>> 0}u * 0x800000u);
+  let converted = bitcast<vec4<u32>>(vec4<f32>(magnitude)) - vec4<u32>(${149 - LIFT}u << 23u);
   let small = select(converted, vec4<u32>(0u), magnitude == vec4<u32>(0u));
-  return select(magnitude + vec4<u32>(${by << 23}u), small, magnitude < vec4<u32>(0x800000u));
+  return select(magnitude + vec4<u32>(${LIFT}u << 23u), small, magnitude < vec4<u32>(0x800000u));
 }
 fn scalingOf(largest: u32) -> Scaling {
-  let isSmall = largest < ${below << 23}u;
+  let isSmall = largest < (${SMALL}u << 23u);
   let top = select(largest, lifted(vec4<u32>(largest)).x, isSmall);
   let binade = top >> 23u;
-  let exponent = i32(binade) - 126 - select(0, ${by}, isSmall);
+  let exponent = i32(binade) - 126 - select(0, ${LIFT}, isSmall);
   ${SCALINGS[kind]}
 }
 fn totalOf(x: vec4<u32>) -> u32 {
@@ -63,16 +59,13 @@ fn totalOf(x: vec4<u32>) -> u32 {
 }
 ${kind === 'first' || kind === 'square' ? DIGITS : FLOATS}
 ${kind === 'real' ? PARAMETERS + LOGARITHM + POWER : ''}
-${POWERS[kind]}
-`;
+fn addElements(sum: ptr<function, Sum>, elements: vec4<u32>, scaling: Scaling) {
+  var x = elements;
+  if (scaling.isSmall) { x = lifted(x); }
+  let y = abs(bitcast<vec4<f32>>(x)) * scaling.factor;
+  ${POWERS[kind]}
 }
-
-/**
- * The least magnitude of a job that is not small.
- * @param {ReduceKind} kind
- */
-export function leastUsual(kind) {
-  return `${liftOf(kind).below << 23}u`;
+`;
 }
 
 // 2^(32 - E), or 2^(2 - E): 2^-E itself may be subnormal.
@@ -126,49 +119,39 @@ if (CHUNKS_PER_THREAD !== 8) throw new Error('the sums of an invocation are boun
 
 /**
  * A product of 4 y, a power of which is that of y times a power of two, in units of 2^-18.
- * @param {number} power
- * @param {string} product
+ * @type {(power: number, product: string) => string}
  */
-const termsOfProduct = (power, product) => `
-fn addPowers(sum: ptr<function, Sum>, x: vec4<u32>, scaling: Scaling) {
-  let y = abs(bitcast<vec4<f32>>(x)) * scaling.factor;
-  addTerms(sum, (${product}) * ${2 ** (UNIT_BITS - 24 - 2 * power)}.0);
-}`;
+const termsOfProduct = (power, product) =>
+  `addTerms(sum, (${product}) * ${2 ** (UNIT_BITS - 24 - 2 * power)}.0);`;
 
 const POWERS = {
   /** y in units of 2^-42: its upper 32 bits and 10 more. */
   first: `
-fn addPowers(sum: ptr<function, Sum>, x: vec4<u32>, scaling: Scaling) {
-  let y = abs(bitcast<vec4<f32>>(x)) * scaling.factor;
   let upper = vec4<u32>(y);
   (*sum).digit1 += upper >> vec4<u32>(16u);
   (*sum).digit0 += upper & vec4<u32>(0xffffu);
-  (*sum).rest += vec4<u32>((y - vec4<f32>(upper)) * 1024.0);
-}`,
+  (*sum).rest += vec4<u32>((y - vec4<f32>(upper)) * 1024.0);`,
   /** y = (a 2^16 + b) 2^-32; a a 2^32 + a b 2^17 + b b in units of 2^22. */
   square: `
-fn addPowers(sum: ptr<function, Sum>, x: vec4<u32>, scaling: Scaling) {
-  let y = vec4<u32>(abs(bitcast<vec4<f32>>(x)) * scaling.factor);
-  let a = y >> vec4<u32>(16u);
-  let b = y & vec4<u32>(0xffffu);
+  let whole = vec4<u32>(y);
+  let a = whole >> vec4<u32>(16u);
+  let b = whole & vec4<u32>(0xffffu);
   let upper = a * a;
   (*sum).digit1 += upper >> vec4<u32>(16u);
   (*sum).digit0 += upper & vec4<u32>(0xffffu);
-  (*sum).rest += ((a * b) >> vec4<u32>(5u)) + ((b * b) >> vec4<u32>(22u));
-}`,
+  (*sum).rest += ((a * b) >> vec4<u32>(5u)) + ((b * b) >> vec4<u32>(22u));`,
   cube: termsOfProduct(3, 'y * y * y'),
   fourth: termsOfProduct(4, '(y * y) * (y * y)'),
   real: `
-fn addPowers(sum: ptr<function, Sum>, x: vec4<u32>, scaling: Scaling) {
-  let y = bitcast<vec4<u32>>(abs(bitcast<vec4<f32>>(x)) * scaling.factor);
-  addTerms(sum, ${2 ** (UNIT_BITS - 24)}.0 * vec4<f32>(
-    power(y.x, scaling.offset), power(y.y, scaling.offset), power(y.z, scaling.offset), power(y.w, scaling.offset)));
-}`,
+  let offset = scaling.offset;
+  addTerms(sum, ${2 ** (UNIT_BITS - 24)}.0 *
+    vec4<f32>(power(y.x, offset), power(y.y, offset), power(y.z, offset), power(y.w, offset)));`,
 };
 
 /** (y / 4)^p * 2^offset, 0 for 0. */
 const POWER = `
-fn power(bits: u32, offset: f32) -> f32 {
+fn power(y: f32, offset: f32) -> f32 {
+  let bits = bitcast<u32>(y);
   if (bits < (4u << 23u)) { return 0.0; }
   return exponential2(parameters.power * logarithm2(bits - (2u << 23u)) + offset);
 }
