@@ -142,7 +142,8 @@ const read = (/** @type {string} */ path) => readFileSync(join(ROOT, path), 'utf
 function importsOf(path) {
   const text = read(path);
   const inCode = ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => fileName);
-  const inTypes = [...text.matchAll(/\bimport\('([^']+)'\)/g)].map(([, specifier]) => specifier);
+  const types = /\bimport\('([^']+)'\)|@import .*? from '([^']+)'/g;
+  const inTypes = [...text.matchAll(types)].map(([, one, other]) => one ?? other);
   return [...inCode, ...inTypes].map((specifier) =>
     specifier.startsWith('.') ? posix.join(posix.dirname(path), specifier) : specifier,
   );
@@ -252,7 +253,6 @@ describe('JavaScript', () => {
       'door/buffers',
       'door/clip-options',
       'door/gpu-options',
-      'monitor/ahead',
       'report',
       'words/checks',
       'words/errors',

@@ -1,6 +1,47 @@
 // web/door/gpu-options.js: the checks of what the GPU path takes beside gradients, before anything is encoded.
+import { limitAhead } from '../monitor/ahead.js';
 import { check, checkOptions as checkRecord } from '../words/checks.js';
 import { tagOf } from '../words/errors.js';
+import { checkMaxNorm, readClipOptions } from './clip-options.js';
+
+/**
+ * @typedef {import('../webgpu/types.js').GpuDevice} GpuDevice
+ * @typedef {import('../webgpu/types.js').GpuCommandEncoder} GpuCommandEncoder
+ * @typedef {import('../monitor/ahead.js').Monitor} Monitor
+ */
+
+/**
+ * Where to compute.
+ * @typedef {object} GpuOptions
+ * @property {GpuDevice} [device]  yours, with your buffers; left out, one is requested
+ * @property {'low-power' | 'high-performance'} [powerPreference]  for the device that is requested
+ */
+
+/**
+ * How to clip on the GPU.
+ * @typedef {object} GpuClipOptions
+ * @property {number} [normType]  p: 1 or more up to 64, 0.5 up to 1, or Infinity; 2 if left out
+ * @property {number} [eps]       added to the norm when it divides: 1e-6 if left out
+ * @property {number} [lossScale]  what the loss was multiplied by: gradients are measured, and written, divided by it, clipped or
+ *   not; a finite number > 0, 1 if left out
+ * @property {import('./clip-options.js').NonfinitePolicy} [nonfinite]  as for clipGradNorm; under 'throw' the gradients
+ *   stay as they are and norm() rejects; if nobody asks, it is told as any fault of a step, unless the encoder is yours
+ * @property {GpuCommandEncoder} [encoder]  yours, outside of a pass: the step is added to it, and you submit it before
+ *   seven more steps of this plan. What WebGPU refuses then, it tells your finish() and submit()
+ */
+
+/**
+ * How to clamp on the GPU.
+ * @typedef {object} GpuValueOptions
+ * @property {number} [lossScale]  as for clipGradNorm
+ * @property {GpuCommandEncoder} [encoder]  as for clipGradNorm
+ */
+
+/**
+ * Which norm a report is about.
+ * @typedef {object} GpuReportOptions
+ * @property {number} [normType]  p: any number > 0, Infinity included; 2 if left out
+ */
 
 /** What the shaders need: what every device has, one of compatibility mode included. */
 const LEAST_LIMITS = {
@@ -41,4 +82,19 @@ export function checkDevice(device) {
 export function checkEncoder(encoder) {
   const can = (/** @type {any} */ value) => typeof value?.beginComputePass === 'function';
   if (encoder !== undefined) check('encoder', encoder, { accepts: can, expected: 'a GPUCommandEncoder' });
+}
+
+/**
+ * @param {string} verb
+ * @param {number | Monitor} maxNorm
+ * @param {GpuClipOptions} options
+ */
+export function readGpuClipOptions(verb, maxNorm, options) {
+  checkOptions(verb, options, ['normType', 'eps', 'nonfinite', 'lossScale', 'encoder']);
+  const isMonitor = typeof (/** @type {Monitor | null} */ (maxNorm)?.update) === 'function';
+  if (!isMonitor) checkMaxNorm(maxNorm, false);
+  const limit = isMonitor ? limitAhead(/** @type {Monitor} */ (maxNorm)) : Number(maxNorm);
+  const decision = { ...readClipOptions(options), maxNorm: limit };
+  checkEncoder(options.encoder);
+  return decision;
 }

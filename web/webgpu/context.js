@@ -1,11 +1,7 @@
 // web/webgpu/context.js: what is made once for each device: layouts, pipelines, and whether the device was lost.
 import { COPY_DST, STORAGE } from './layouts.js';
 
-/**
- * @typedef {import('./types.js').GpuDevice} GpuDevice
- * @typedef {import('./types.js').GpuBindGroupLayout} GpuBindGroupLayout
- * @typedef {import('./types.js').GpuComputePipeline} GpuComputePipeline
- */
+/** @import { GpuDevice, GpuBindGroupLayout, GpuComputePipeline } from './types.js' */
 
 /**
  * A shader, by a name that no other has, and the bindings of each of its groups: a letter each, for a uniform buffer, or one of

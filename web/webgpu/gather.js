@@ -3,10 +3,8 @@
 import { wordsAround } from '../door/buffers.js';
 import { COPY_DST, COPY_SRC, JOB_ELEMENTS, STORAGE } from './layouts.js';
 
-/**
- * @typedef {import('./types.js').GpuBuffer} GpuBuffer
- * @typedef {import('./jobs.js').Range} Range
- */
+/** @import { GpuBuffer } from './types.js' */
+/** @import { Range } from './jobs.js' */
 
 /** A buffer of which no more than this is read, in bytes, may be copied together with others: a job of float32. */
 const MOST_GATHERED = 4 * JOB_ELEMENTS;

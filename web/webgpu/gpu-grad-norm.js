@@ -1,7 +1,7 @@
 // web/webgpu/gpu-grad-norm.js: GpuGradNorm, the way into the GPU path: a device, and plans on it.
 import { offerInlineModule } from '../core/source-inline.js';
 import { emptyState } from '../core/partial.js';
-import { finish, mergeInto, reduceInto } from '../core/reduce.js';
+import { finish, mergeInto, reduceInto, reduceNorm } from '../core/reduce.js';
 import { collectMixed, collectTensors } from '../door/buffers.js';
 import { checkDevice, checkOptions } from '../door/gpu-options.js';
 import { checkChoice, checkNormType } from '../words/checks.js';
@@ -9,17 +9,9 @@ import { Context, contextOf } from './context.js';
 import { waitForLoss } from './failures.js';
 import { GpuPlan } from './plan.js';
 
-/**
- * @typedef {import('./types.js').GpuDevice} GpuDevice
- * @typedef {import('../door/buffers.js').GpuGradients} GpuGradients
- */
-
-/**
- * Where to compute.
- * @typedef {object} GpuOptions
- * @property {GpuDevice} [device]  yours, with your buffers; left out, one is requested
- * @property {'low-power' | 'high-performance'} [powerPreference]  for the device that is requested
- */
+/** @import { GpuDevice } from './types.js' */
+/** @import { GpuOptions } from '../door/gpu-options.js' */
+/** @import { GpuGradients } from '../door/buffers.js' */
 
 /**
  * Gradient norms and clipping where the gradients are: in buffers of a WebGPU device.
@@ -90,8 +82,7 @@ export class GpuGradNorm {
    */
   plan(tensors) {
     this.#checkUsable();
-    const plan = new GpuPlan(this.#context, collectTensors(tensors), () => this.#plans.delete(plan));
-    this.#plans.add(plan);
+    const plan = this.#make(collectTensors(tensors));
     // Begun now, whether anybody waits for it or not.
     plan.ready.catch(() => {});
     return plan;
@@ -117,17 +108,23 @@ export class GpuGradNorm {
     checkNormType(normType);
     this.#checkUsable();
     const { tensors, arrays } = collectMixed(gradients);
+    if (tensors.length === 0) return reduceNorm(arrays, normType);
     const partial = emptyState();
     // Each reads now: the arrays and buffers are the caller's again when this returns.
-    const onGpu = tensors.length === 0 ? null : this.#partial(tensors, normType);
+    const plan = this.#make(tensors, 1);
+    const onGpu = plan.partial(normType);
     try {
       reduceInto(arrays, normType, partial);
+      mergeInto(await onGpu, partial);
+      return finish(partial, normType);
     } catch (error) {
-      onGpu?.catch(() => {});
+      onGpu.catch(() => {});
+      await waitForLoss(this.#context);
+      this.#checkUsable();
       throw error;
+    } finally {
+      plan.destroy();
     }
-    if (onGpu !== null) mergeInto(await onGpu, partial);
-    return finish(partial, normType);
   }
 
   /**
@@ -141,22 +138,11 @@ export class GpuGradNorm {
     if (this.#ownsDevice) this.#context.device.destroy();
   }
 
-  /**
-   * @param {import('../door/buffers.js').GpuTensor[]} tensors
-   * @param {number} normType
-   */
-  async #partial(tensors, normType) {
-    const plan = new GpuPlan(this.#context, tensors, () => this.#plans.delete(plan), 1);
+  /** @type {(tensors: import('../door/buffers.js').GpuTensor[], steps?: number) => GpuPlan} */
+  #make(tensors, steps) {
+    const plan = new GpuPlan(this.#context, tensors, () => this.#plans.delete(plan), steps);
     this.#plans.add(plan);
-    try {
-      return await plan.partial(normType);
-    } catch (error) {
-      await waitForLoss(this.#context);
-      this.#checkUsable();
-      throw error;
-    } finally {
-      plan.destroy();
-    }
+    return plan;
   }
 
   #checkUsable() {

@@ -1,11 +1,11 @@
 // web/webgpu/index.js: the entry point `gradnorm/webgpu`. Hands its names on.
 
 /**
- * @typedef {import('./gpu-grad-norm.js').GpuOptions} GpuOptions
- * @typedef {import('./plan.js').GpuClipOptions} GpuClipOptions
+ * @typedef {import('../door/gpu-options.js').GpuOptions} GpuOptions
+ * @typedef {import('../door/gpu-options.js').GpuClipOptions} GpuClipOptions
  * @typedef {import('./plan.js').GpuClipStep} GpuClipStep
- * @typedef {import('./plan.js').GpuReportOptions} GpuReportOptions
- * @typedef {import('./plan.js').GpuValueOptions} GpuValueOptions
+ * @typedef {import('../door/gpu-options.js').GpuReportOptions} GpuReportOptions
+ * @typedef {import('../door/gpu-options.js').GpuValueOptions} GpuValueOptions
  * @typedef {import('../door/buffers.js').GpuGradient} GpuGradient
  * @typedef {import('../door/buffers.js').GpuGradients} GpuGradients
  * @typedef {import('../door/buffers.js').MixedGradients} MixedGradients

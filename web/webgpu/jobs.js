@@ -3,7 +3,7 @@
 import { BYTE_SHIFTS, FLOAT32, isHalf } from '../core/dtypes.js';
 import { JOB_ELEMENTS } from './layouts.js';
 
-/** @typedef {import('./types.js').GpuBuffer} GpuBuffer */
+/** @import { GpuBuffer } from './types.js' */
 
 /**
  * Elements in a buffer.

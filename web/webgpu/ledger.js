@@ -2,11 +2,9 @@
 // step returns before: what nobody asks for reaches the console when it becomes known, and then whoever calls the plan next.
 import { waitForLoss, watched } from './failures.js';
 
-/**
- * @typedef {import('./types.js').GpuBuffer} GpuBuffer
- * @typedef {import('./context.js').Context} Context
- * @typedef {import('./failures.js').Verdict} Verdict
- */
+/** @import { GpuBuffer } from './types.js' */
+/** @import { Context } from './context.js' */
+/** @import { Verdict } from './failures.js' */
 
 /** Of one plan. */
 export class Ledger {

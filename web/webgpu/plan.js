@@ -6,56 +6,25 @@ import { DTYPE_NAMES, isHalf } from '../core/dtypes.js';
 import { inspect, readRow, valueAt } from '../core/inspect.js';
 import { emptyState, jsonOf } from '../core/partial.js';
 import { finish, reduceInto } from '../core/reduce.js';
-import { checkMaxNorm, readClipOptions } from '../door/clip-options.js';
-import { checkEncoder, checkOptions } from '../door/gpu-options.js';
-import { limitAhead } from '../monitor/ahead.js';
+import { readClipOptions } from '../door/clip-options.js';
+import { checkEncoder, checkOptions, readGpuClipOptions } from '../door/gpu-options.js';
 import { checkNormType, checkNotNegative } from '../words/checks.js';
 import { GradientError } from '../words/errors.js';
-import { rangesToWrite } from './jobs.js';
-import { COPY_DST, COPY_SRC, MAP_READ, RESULT, STORAGE, UNIFORM } from './layouts.js';
+import { jobsOf, rangesToWrite } from './jobs.js';
+import { COPY_DST, COPY_SRC, MAP_READ, RESULT, REWRITE_WORKGROUPS, STORAGE, UNIFORM } from './layouts.js';
 import { Ledger } from './ledger.js';
 import { checkedKindOf, kindOf, parametersOf } from './powers.js';
 import { onCpu } from './read-back.js';
 import { offenderOf, partialOfResult, rowsOf } from './results.js';
 import { Ring, RING_SLOTS } from './ring.js';
 import { normOf } from './step.js';
-import { Measuring, Rewriting } from './work.js';
+import { Jobs, Measuring, rewriteKernel } from './work.js';
 
-/**
- * @typedef {import('./types.js').GpuBuffer} GpuBuffer
- * @typedef {import('./types.js').GpuCommandEncoder} GpuCommandEncoder
- * @typedef {import('./types.js').GpuComputePassEncoder} GpuComputePassEncoder
- * @typedef {import('../door/buffers.js').GpuTensor} GpuTensor
- * @typedef {import('../monitor/ahead.js').Monitor} Monitor
- * @typedef {import('./ring.js').Slot} Slot
- * @typedef {import('./shaders/sums.js').ReduceKind} ReduceKind
- */
-
-/**
- * How to clip on the GPU.
- * @typedef {object} GpuClipOptions
- * @property {number} [normType]  p: 1 or more up to 64, 0.5 up to 1, or Infinity; 2 if left out
- * @property {number} [eps]       added to the norm when it divides: 1e-6 if left out
- * @property {number} [lossScale]  what the loss was multiplied by: gradients are measured, and written, divided by it, clipped or
- *   not; a finite number > 0, 1 if left out
- * @property {import('../door/clip-options.js').NonfinitePolicy} [nonfinite]  as for clipGradNorm; under 'throw' the gradients
- *   stay as they are and norm() rejects; if nobody asks, it is told as any fault of a step, unless the encoder is yours
- * @property {GpuCommandEncoder} [encoder]  yours, outside of a pass: the step is added to it, and you submit it before
- *   seven more steps of this plan. What WebGPU refuses then, it tells your finish() and submit()
- */
-
-/**
- * How to clamp on the GPU.
- * @typedef {object} GpuValueOptions
- * @property {number} [lossScale]  as for clipGradNorm
- * @property {GpuCommandEncoder} [encoder]  as for clipGradNorm
- */
-
-/**
- * Which norm a report is about.
- * @typedef {object} GpuReportOptions
- * @property {number} [normType]  p: any number > 0, Infinity included; 2 if left out
- */
+/** @import { GpuBuffer, GpuCommandEncoder, GpuComputePassEncoder } from './types.js' */
+/** @import { GpuTensor } from '../door/buffers.js' */
+/** @import { GpuClipOptions, GpuReportOptions, GpuValueOptions, Monitor } from '../door/gpu-options.js' */
+/** @import { Slot } from './ring.js' */
+/** @import { ReduceKind } from './shaders/sums.js' */
 
 /**
  * A step of clipping that was submitted, or encoded into your encoder.
@@ -91,7 +60,7 @@ export class GpuPlan {
   #prepared = null;
   /** @type {import('./jobs.js').Range[] | null} */
   #spans = null;
-  /** @type {Rewriting | null} */
+  /** @type {Jobs | null} */
   #rewriting = null;
   #number = 0;
 
@@ -174,7 +143,9 @@ export class GpuPlan {
     const kind = kindOf(normType);
     if (kind === null) {
       const partial = emptyState();
-      await this.#onCpu((tensors) => reduceInto(tensors, normType, partial));
+      await onCpu(this.#context, this.#ledger, this.#tensors, (tensors) =>
+        reduceInto(tensors, normType, partial),
+      );
       return partial;
     }
     const slot = this.#ring.take();
@@ -240,7 +211,7 @@ export class GpuPlan {
     const { lossScale } = readClipOptions(options);
     checkEncoder(options.encoder);
     this.#ledger.enter();
-    this.#checkWritable();
+    this.#spans ??= rangesToWrite(this.#ranges);
     if (clipValue === Infinity && lossScale === 1) return;
     const slot = this.#ring.take();
     const encode = (/** @type {GpuComputePassEncoder} */ pass) => {
@@ -266,17 +237,16 @@ export class GpuPlan {
     this.#ledger.enter();
     const kind = kindOf(normType);
     const { total, rows } = await (kind === null
-      ? this.#onCpu((tensors) => inspectOnCpu(tensors, normType))
+      ? this.#inspectOnCpu(normType)
       : this.#inspect(normType, kind));
+    const nameOf = (/** @type {number} */ i) => ({
+      name: this.#tensors[i].name,
+      dtype: DTYPE_NAMES[this.#tensors[i].dtype],
+    });
     return reportOfRows(
       normType,
       total,
-      this.#tensors.map(({ name, dtype }, i) => ({
-        name,
-        dtype: DTYPE_NAMES[dtype],
-        value: rows[i].value,
-        health: rows[i],
-      })),
+      rows.map((row, i) => ({ ...nameOf(i), ...row })),
     );
   }
 
@@ -295,23 +265,18 @@ export class GpuPlan {
 
   /** @type {(verb: 'clipGradNorm' | 'clipCoefficient', maxNorm: number | Monitor, options: GpuClipOptions) => GpuClipStep} */
   #clip(verb, maxNorm, options) {
-    checkOptions(verb, options, ['normType', 'eps', 'nonfinite', 'lossScale', 'encoder']);
-    const isMonitor = typeof (/** @type {Monitor | null} */ (maxNorm)?.update) === 'function';
-    if (!isMonitor) checkMaxNorm(maxNorm, false);
-    const limit = isMonitor ? limitAhead(/** @type {Monitor} */ (maxNorm)) : Number(maxNorm);
-    const decision = readClipOptions(options);
+    const decision = readGpuClipOptions(verb, maxNorm, options);
     const { normType, nonfinite, lossScale } = decision;
     const kind = checkedKindOf(normType);
     const { encoder } = options;
-    checkEncoder(encoder);
     this.#ledger.enter();
-    const mayChange = limit !== Infinity || nonfinite === 'zero' || lossScale !== 1;
+    const mayChange = decision.maxNorm !== Infinity || nonfinite === 'zero' || lossScale !== 1;
     const isWriting = verb === 'clipGradNorm' && mayChange;
-    if (verb === 'clipGradNorm') this.#checkWritable();
+    if (verb === 'clipGradNorm') this.#spans ??= rangesToWrite(this.#ranges);
     const slot = this.#ring.take();
     const number = (this.#number = (this.#number + 1) >>> 0);
     const encode = (/** @type {GpuComputePassEncoder} */ pass) => {
-      slot.write(parametersOf({ ...decision, maxNorm: limit, floats: this.#floats, number }));
+      slot.write(parametersOf({ ...decision, floats: this.#floats, number }));
       this.#encodeClip(pass, kind, slot, isWriting);
     };
     const throws = nonfinite === 'throw';
@@ -340,8 +305,8 @@ export class GpuPlan {
   /** @type {(pass: GpuComputePassEncoder, group: import('./types.js').GpuBindGroup) => void} */
   #encodeRewriting(pass, group) {
     // Made as part of the first step that needs it.
-    this.#rewriting ??= new Rewriting(this.#context, this.#spans ?? []);
-    this.#rewriting.encode(pass, group);
+    this.#rewriting ??= new Jobs(this.#context, true, jobsOf(this.#spans ?? []));
+    this.#rewriting.encode(pass, group, rewriteKernel, REWRITE_WORKGROUPS);
   }
 
   /** @param {Uint32Array} words  of the result */
@@ -370,7 +335,7 @@ export class GpuPlan {
   #submit(label, slot, encode, encoder, copy) {
     const { device } = this.#context;
     const add = (/** @type {GpuCommandEncoder} */ target, /** @type {GpuBuffer | undefined} */ readback) => {
-      if (readback !== undefined) this.#measuring.encodeCopies(target);
+      if (readback !== undefined) this.#measuring.gather.encode(target);
       const pass = target.beginComputePass({ label });
       encode(pass);
       pass.end();
@@ -386,14 +351,6 @@ export class GpuPlan {
       add(own, slot?.readback);
       device.queue.submit([own.finish()]);
     }).verdict;
-  }
-
-  /**
-   * @template T
-   * @param {(tensors: readonly import('../core/dtypes.js').Tensor[]) => T} use
-   */
-  #onCpu(use) {
-    return onCpu(this.#context, this.#ledger, this.#tensors, use);
   }
 
   /** @type {(normType: number, kind: ReduceKind) => Promise<ReturnType<typeof rowsOf>>} */
@@ -421,23 +378,14 @@ export class GpuPlan {
     }
   }
 
-  /** @throws {TypeError} if two tensors share only a part of their bytes */
-  #checkWritable() {
-    this.#spans ??= rangesToWrite(this.#ranges);
+  /** @param {number} normType */
+  #inspectOnCpu(normType) {
+    return onCpu(this.#context, this.#ledger, this.#tensors, (tensors) => {
+      const { total, rows } = inspect(tensors, normType);
+      const healths = tensors.map((_, i) => readRow(rows, i));
+      const valueOf = (/** @type {number} */ i, at = healths[i].firstNonfinite) =>
+        at < 0 ? 0 : valueAt(tensors[i], at);
+      return { total, rows: healths.map((health, i) => ({ health, value: valueOf(i) })) };
+    });
   }
-}
-
-/**
- * @param {readonly import('../core/dtypes.js').Tensor[]} tensors
- * @param {number} normType
- */
-function inspectOnCpu(tensors, normType) {
-  const { total, rows } = inspect(tensors, normType);
-  return {
-    total,
-    rows: tensors.map((tensor, i) => {
-      const row = readRow(rows, i);
-      return { ...row, value: row.firstNonfinite < 0 ? 0 : valueAt(tensor, row.firstNonfinite) };
-    }),
-  };
 }

@@ -3,7 +3,7 @@ import { BFLOAT16, FLOAT16, halfBitsOf } from '../core/dtypes.js';
 import { needsRoundingTowardZero } from '../core/room.js';
 import { CLAMP, FILL, FLOAT_NAN, KEEP, PARAMETERS, SCALE, SCALE_DOWN } from './layouts.js';
 
-/** @typedef {import('./shaders/sums.js').ReduceKind} ReduceKind */
+/** @import { ReduceKind } from './shaders/sums.js' */
 
 /** Real powers that the GPU computes, within 4e-6. Others go through the CPU. */
 const SMALLEST = 0.5;

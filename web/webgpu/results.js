@@ -4,10 +4,8 @@ import { ELEMENTS, emptyState, FLAGS, INFINITY, LARGEST, NAN, sumOf, writeSum } 
 import { finish, mergeInto } from '../core/reduce.js';
 import { FLOAT_INFINITY, RESULT } from './layouts.js';
 
-/**
- * @typedef {import('../core/inspect.js').Health} Health
- * @typedef {import('./jobs.js').Job} Job
- */
+/** @import { Health } from '../core/inspect.js' */
+/** @import { Job } from './jobs.js' */
 
 /**
  * @param {Uint32Array} words  of the result buffer
@@ -61,7 +59,7 @@ function partialOf([largest], digits, exponent, elements) {
  * @param {readonly Job[]} jobs  of those that are not empty, in their order
  * @param {BigUint64Array} total  the partial of all
  * @param {Uint32Array} words  of all jobs the partial, that of those that are finite for p = 1, and the counts
- * @returns {{ total: Health, rows: (Health & { value: number })[] }}  with the first value that is not finite
+ * @returns {{ total: Health, rows: { health: Health, value: number }[] }}  with the first value that is not finite
  */
 export function rowsOf(normType, tensors, jobs, total, words) {
   const wordsOf = (/** @type {number} */ region, /** @type {Job} */ { number }) =>
@@ -78,10 +76,10 @@ export function rowsOf(normType, tensors, jobs, total, words) {
       count(wordsOf(2, jobs[end]), jobs[end], counts);
     }
     mergeInto(finite, finiteOfAll);
-    return { ...healthOf(normType, partial, finite, counts), value: counts.value };
+    return { health: healthOf(normType, partial, finite, counts), value: counts.value };
   });
   const sumOver = (/** @type {'zeros' | 'nan' | 'inf'} */ name) =>
-    rows.reduce((sum, row) => sum + row[name], 0);
+    rows.reduce((sum, { health }) => sum + health[name], 0);
   const counts = { zeros: sumOver('zeros'), nan: sumOver('nan'), inf: sumOver('inf'), firstNonfinite: -1 };
   return { total: healthOf(normType, total, finiteOfAll, counts), rows };
 }

@@ -2,10 +2,8 @@
 // way back. A few are made with the plan and used in turn, so that steps allocate nothing.
 import { COPY_DST, COPY_SRC, MAP_READ, PARAMETERS, RESULT, UNIFORM } from './layouts.js';
 
-/**
- * @typedef {import('./types.js').GpuBuffer} GpuBuffer
- * @typedef {import('./context.js').Context} Context
- */
+/** @import { GpuBuffer } from './types.js' */
+/** @import { Context } from './context.js' */
 
 /** Steps after which one that was not submitted, or that nobody asked for its result, is given up. */
 export const RING_SLOTS = 8;

@@ -1,31 +1,16 @@
 // web/webgpu/work.js: the buffers and bind groups of a plan, made once, and what to encode into a pass with them.
 import { Gather } from './gather.js';
 import { byKind, jobsOf, schedule } from './jobs.js';
-import {
-  COPY_SRC,
-  JOB_BYTES,
-  MERGE_PARTIALS,
-  RESULT,
-  REWRITE_WORKGROUPS,
-  STORAGE,
-  UNIFORM,
-} from './layouts.js';
+import { COPY_SRC, JOB_BYTES, MERGE_PARTIALS, RESULT, STORAGE, UNIFORM } from './layouts.js';
 import { decideShader } from './shaders/decide.js';
 import { mergeShader } from './shaders/merge.js';
 import { reduceShader } from './shaders/reduce.js';
 import { rewriteShader } from './shaders/rewrite.js';
 
-/**
- * @typedef {import('./types.js').GpuBuffer} GpuBuffer
- * @typedef {import('./types.js').GpuBindGroup} GpuBindGroup
- * @typedef {import('./types.js').GpuComputePassEncoder} GpuComputePassEncoder
- * @typedef {import('./context.js').Context} Context
- * @typedef {import('./context.js').Kernel} Kernel
- * @typedef {import('./jobs.js').Range} Range
- * @typedef {import('./jobs.js').Job} Job
- * @typedef {import('./jobs.js').DispatchKind} DispatchKind
- * @typedef {import('./shaders/sums.js').ReduceKind} ReduceKind
- */
+/** @import { GpuBuffer, GpuBindGroup, GpuComputePassEncoder } from './types.js' */
+/** @import { Context, Kernel } from './context.js' */
+/** @import { Range, Job, DispatchKind } from './jobs.js' */
+/** @import { ReduceKind } from './shaders/sums.js' */
 
 /**
  * The bindings of a dispatch of jobs: itself, the table, the tensors.
@@ -37,15 +22,15 @@ const jobGroup = (isWritten, slots) => (isWritten ? `ur${'w'.repeat(slots)}` : `
 const nameOf = ({ slots, isWhole, hasHalves }) =>
   `${slots}${isWhole ? ' whole' : ''}${hasHalves ? ' halves' : ''}`;
 
-/** @type {(power: ReduceKind | 'health', kind: DispatchKind) => Kernel} */
-const reduceKernel = (power, kind) => ({
+/** @type {(power: ReduceKind | 'health') => (kind: DispatchKind) => Kernel} */
+const reduceKernel = (power) => (kind) => ({
   name: `reduce ${power} ${nameOf(kind)}`,
   groups: [jobGroup(false, kind.slots), 'u'],
   code: () => reduceShader(power, kind),
 });
 
 /** @type {(kind: DispatchKind) => Kernel} */
-const rewriteKernel = (kind) => ({
+export const rewriteKernel = (kind) => ({
   name: `rewrite ${nameOf(kind)}`,
   groups: [jobGroup(true, kind.slots), 'u'],
   code: () => rewriteShader(kind),
@@ -75,7 +60,7 @@ function makeUniforms({ device, limits: { alignment } }, label, rows) {
 }
 
 /** The table of jobs, room for what is found of them behind it, and the bind groups of their dispatches. */
-class Jobs {
+export class Jobs {
   #context;
   #dispatches;
   #groups;
@@ -120,10 +105,12 @@ class Jobs {
 
   /**
    * @param {GpuComputePassEncoder} pass
+   * @param {GpuBindGroup} group  of parameters, or of the result that says how to rewrite
    * @param {(kind: DispatchKind) => Kernel} kernelOf
    * @param {number} [workgroups]  of a dispatch at most; a workgroup does one job if left out
    */
-  encode(pass, kernelOf, workgroups = Infinity) {
+  encode(pass, group, kernelOf, workgroups = Infinity) {
+    pass.setBindGroup(1, group);
     this.#dispatches.forEach(({ kind, entries }, i) => {
       if (kind !== this.#dispatches[i - 1]?.kind) pass.setPipeline(this.#context.pipeline(kernelOf(kind)));
       pass.setBindGroup(0, this.#groups[i]);
@@ -140,7 +127,6 @@ class Jobs {
 /** From the tensors to a total in the result buffer, and to a decision there. */
 export class Measuring {
   #context;
-  #gather;
   #jobs;
   #uniforms;
   #totals;
@@ -155,8 +141,9 @@ export class Measuring {
    */
   constructor(context, ranges, result) {
     this.#context = context;
-    this.#gather = new Gather(context, ranges);
-    this.jobs = jobsOf(this.#gather.ranges);
+    /** Encoded before a pass that measures. */
+    this.gather = new Gather(context, ranges);
+    this.jobs = jobsOf(this.gather.ranges);
     this.#jobs = new Jobs(context, false, this.jobs);
     const count = this.jobs.length;
     const workgroups = Math.max(1, Math.ceil(count / MERGE_PARTIALS));
@@ -196,7 +183,7 @@ export class Measuring {
     const { limits } = this.#context;
     const kindsOf = (/** @type {readonly Job[]} */ jobs) => [...byKind(jobs, limits).keys()];
     const kernels = [
-      ...kindsOf(this.jobs).map((kind) => reduceKernel(power, kind)),
+      ...kindsOf(this.jobs).map(reduceKernel(power)),
       MERGE_KERNEL,
       decideKernel(power),
       ...kindsOf(jobsOf(ranges)).map(rewriteKernel),
@@ -204,18 +191,9 @@ export class Measuring {
     return Promise.all(kernels.map((kernel) => this.#context.prepare(kernel)));
   }
 
-  /**
-   * What comes before the pass.
-   * @param {import('./types.js').GpuCommandEncoder} encoder
-   */
-  encodeCopies(encoder) {
-    this.#gather.encode(encoder);
-  }
-
   /** @type {(pass: GpuComputePassEncoder, power: ReduceKind, parameterGroup: GpuBindGroup) => void} */
   encode(pass, power, parameterGroup) {
-    pass.setBindGroup(1, parameterGroup);
-    this.#jobs.encode(pass, (kind) => reduceKernel(power, kind));
+    this.#jobs.encode(pass, parameterGroup, reduceKernel(power));
     pass.setPipeline(this.#context.pipeline(MERGE_KERNEL));
     for (const { group, workgroups } of this.#merges) {
       pass.setBindGroup(0, group);
@@ -225,8 +203,7 @@ export class Measuring {
 
   /** @type {(pass: GpuComputePassEncoder, parameterGroup: GpuBindGroup) => void} */
   encodeHealth(pass, parameterGroup) {
-    pass.setBindGroup(1, parameterGroup);
-    this.#jobs.encode(pass, (kind) => reduceKernel('health', kind));
+    this.#jobs.encode(pass, parameterGroup, reduceKernel('health'));
   }
 
   /**
@@ -241,35 +218,9 @@ export class Measuring {
   }
 
   destroy() {
-    this.#gather.destroy();
+    this.gather.destroy();
     this.#jobs.destroy();
     this.#uniforms.destroy();
     this.#totals.destroy();
-  }
-}
-
-/** Rewrites tensors in place. */
-export class Rewriting {
-  #jobs;
-
-  /**
-   * @param {Context} context
-   * @param {readonly Range[]} ranges  none empty; no two share a byte
-   */
-  constructor(context, ranges) {
-    this.#jobs = new Jobs(context, true, jobsOf(ranges));
-  }
-
-  /**
-   * @param {GpuComputePassEncoder} pass
-   * @param {GpuBindGroup} group  of the result that says how, or of parameters to clamp
-   */
-  encode(pass, group) {
-    pass.setBindGroup(1, group);
-    this.#jobs.encode(pass, rewriteKernel, REWRITE_WORKGROUPS);
-  }
-
-  destroy() {
-    this.#jobs.destroy();
   }
 }

@@ -11,7 +11,7 @@ import {
 } from '../layouts.js';
 import { LOGARITHM, PARAMETERS, PRODUCT } from './wgsl.js';
 
-/** @typedef {import('./sums.js').ReduceKind} ReduceKind */
+/** @import { ReduceKind } from './sums.js' */
 
 /**
  * One invocation: the norm and the coefficient of a total. Numbers are m * 2^e, with m of 32 bits whose top is set,
