@@ -8,6 +8,7 @@ import ts from 'typescript';
 import { BYTE_SHIFTS, DTYPE_NAMES } from '../web/core/dtypes.js';
 import { PARTIAL_WORDS } from '../web/core/layout.js';
 import { TOTALS, WORDS } from '../web/core/partial.js';
+import { PARAMETERS, RESULT } from '../web/webgpu/layouts.js';
 import { ROOT } from './support.js';
 
 /** The JavaScript, from the ground up: a new file is given its place here first. */
@@ -334,6 +335,21 @@ describe('C++', () => {
 });
 
 describe('tables that both languages have say the same', () => {
+  test('structures of the shaders: every field stands where WGSL aligns it to, and what to clamp by where a result says how to rewrite', () => {
+    for (const { wgsl, words, at } of [PARAMETERS, RESULT]) {
+      const lanes = [...wgsl.matchAll(/(\w+): (?:vec(\d)<u32>|[uif]32)/g)];
+      assert.deepEqual(
+        lanes.map(([, field]) => field),
+        Object.keys(at),
+      );
+      for (const [, field, count = '1'] of lanes) assert.equal(at[field] % Number(count), 0, field);
+      assert.equal(words % 4, 0);
+    }
+    assert.equal(PARAMETERS.at.clamp, RESULT.at.mode);
+    assert.deepEqual([RESULT.at.factor, RESULT.at.shift], [RESULT.at.mode + 1, RESULT.at.mode + 2]);
+    assert.equal(4 * RESULT.words, 64);
+  });
+
   const elements = read('src/elements.hpp');
 
   test('the codes of element types', () => {

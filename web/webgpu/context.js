@@ -1,7 +1,7 @@
 // web/webgpu/context.js: what is made once for each device: layouts, pipelines, and whether the device was lost.
 import { COPY_DST, STORAGE } from './layouts.js';
 
-/** @import { GpuDevice, GpuBindGroupLayout, GpuComputePipeline } from './types.js' */
+/** @import { GpuBindGroup, GpuBindGroupLayout, GpuComputePipeline, GpuDevice } from './types.js' */
 
 /**
  * A shader, by a name that no other has, and the bindings of each of its groups: a letter each, for a uniform buffer, or one of
@@ -14,18 +14,26 @@ const KINDS = /** @type {const} */ ({ u: 'uniform', r: 'read-only-storage', w: '
 /** More bindings than this make shaders long. */
 const MOST_SLOTS = 15;
 
+/**
+ * What a map has under a key, made when it is first asked for.
+ * @template K, V
+ * @param {{ get(key: K): V | undefined, set(key: K, value: V): unknown }} map
+ * @param {K} key
+ * @param {() => V} make
+ */
+function cached(map, key, make) {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
+}
+
 /** @type {WeakMap<GpuDevice, Context>} */
 const contexts = /* @__PURE__ */ new WeakMap();
 
-/**
- * @param {GpuDevice} device
- * @returns {Context}  the same for the same device
- */
-export function contextOf(device) {
-  let context = contexts.get(device);
-  if (context === undefined) contexts.set(device, (context = new Context(device)));
-  return context;
-}
+/** @type {(device: GpuDevice) => Context} */
+export const contextOf = (device) => cached(contexts, device, () => new Context(device));
 
 /** A device and what we made on it. */
 export class Context {
@@ -78,51 +86,35 @@ export class Context {
    * @param {Kernel} kernel
    */
   pipeline(kernel) {
-    let pipeline = this.#pipelines.get(kernel.name);
-    if (pipeline === undefined) {
-      pipeline = this.device.createComputePipeline(this.#descriptor(kernel));
-      this.#pipelines.set(kernel.name, pipeline);
-    }
-    return pipeline;
+    const make = () => this.device.createComputePipeline(this.#descriptor(kernel));
+    return cached(this.#pipelines, kernel.name, make);
   }
 
   /**
    * Compiles in the background. Never rejects: what is wrong with a pipeline, whoever needs it is told.
    * @param {Kernel} kernel
-   * @returns {Promise<void>}
    */
   prepare(kernel) {
-    const { name } = kernel;
     const compile = async () => {
-      if (this.#pipelines.has(name)) return;
+      if (this.#pipelines.has(kernel.name)) return;
       const pipeline = await this.device.createComputePipelineAsync(this.#descriptor(kernel));
-      if (!this.#pipelines.has(name)) this.#pipelines.set(name, pipeline);
+      cached(this.#pipelines, kernel.name, () => pipeline);
     };
-    let compilation = this.#compilations.get(name);
-    if (compilation === undefined) this.#compilations.set(name, (compilation = compile().catch(() => {})));
-    return compilation;
+    return cached(this.#compilations, kernel.name, () => compile().catch(() => {}));
   }
 
   /** @param {string} kinds  of the bindings of a group */
   layout(kinds) {
-    let layout = this.#layouts.get(kinds);
-    if (layout === undefined) {
-      const entries = Array.from(kinds, (kind, binding) => ({
-        binding,
-        visibility: 0x4, // COMPUTE
-        buffer: { type: KINDS[/** @type {keyof typeof KINDS} */ (kind)] },
-      }));
-      layout = this.device.createBindGroupLayout({ label: 'gradnorm', entries });
-      this.#layouts.set(kinds, layout);
-    }
-    return layout;
+    const entries = Array.from(kinds, (kind, binding) => ({
+      binding,
+      visibility: 0x4, // COMPUTE
+      buffer: { type: KINDS[/** @type {keyof typeof KINDS} */ (kind)] },
+    }));
+    const make = () => this.device.createBindGroupLayout({ label: 'gradnorm', entries });
+    return cached(this.#layouts, kinds, make);
   }
 
-  /**
-   * @param {string} label
-   * @param {string} kinds
-   * @param {import('./types.js').GpuBufferBinding[]} resources
-   */
+  /** @type {(label: string, kinds: string, resources: import('./types.js').GpuBufferBinding[]) => GpuBindGroup} */
   bindGroup(label, kinds, resources) {
     const entries = resources.map((resource, binding) => ({ binding, resource }));
     return this.device.createBindGroup({ label, layout: this.layout(kinds), entries });

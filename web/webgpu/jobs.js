@@ -4,15 +4,9 @@ import { BYTE_SHIFTS, FLOAT32, isHalf } from '../core/dtypes.js';
 import { JOB_ELEMENTS } from './layouts.js';
 
 /** @import { GpuBuffer } from './types.js' */
+/** @import { GpuTensor } from '../door/buffers.js' */
 
-/**
- * Elements in a buffer.
- * @typedef {object} Range
- * @property {GpuBuffer} buffer
- * @property {number} dtype    the code of their type
- * @property {number} offset   in bytes, a multiple of the element's size
- * @property {number} length   in elements
- */
+/** @typedef {Pick<GpuTensor, 'buffer' | 'dtype' | 'offset' | 'length'>} Range  elements in a buffer, see web/door/buffers.js */
 
 /**
  * What the device can: bindings of tensors of a dispatch, their bytes and alignment; workgroups; subgroups.
@@ -148,7 +142,7 @@ export function schedule(jobs, limits, isWritten) {
 /**
  * What to rewrite: tensors of one buffer that are the same are one, and those of one type that touch become one, so
  * that no word belongs to two jobs.
- * @param {readonly import('../door/buffers.js').GpuTensor[]} tensors
+ * @param {readonly GpuTensor[]} tensors
  * @returns {Range[]}
  * @throws {TypeError} if two share only a part of their bytes
  */

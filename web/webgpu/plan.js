@@ -223,7 +223,7 @@ export class GpuPlan {
   }
 
   /**
-   * The health of all tensors and of each, as gradReport: two passes over the tensors, of which 64 bytes for every
+   * The health of all tensors and of each, as gradReport: two passes over the tensors, of which 48 bytes for every
    * 16 kB come back. The total norm is gradNorm's, bit for bit, and the bounds are its; means are within 2^-22. For p below
    * 0.5 or above 64, Infinity aside, the tensors are read back and their buffers need usage COPY_SRC.
    * @param {GpuReportOptions} [options]
