@@ -976,6 +976,24 @@ describe('TypeScript', () => {
     assert.deepEqual(await compile('half', options, ['half.mts']), []);
   });
 
+  test('every type that docs/api.md documents can be imported from its entry', async () => {
+    const sections = readFileSync(join(ROOT, 'docs', 'api.md'), 'utf8')
+      .split(/^## The entry /m)
+      .slice(1);
+    const imports = sections.map((section) => {
+      const [entry] = section.split('\n', 1);
+      const names = [...section.matchAll(/^### Type (\w+)/gm)].map(([, name]) => name);
+      return { names, line: `export type { ${names.join(', ')} } from '${entry}';` };
+    });
+    assert.deepEqual(
+      imports.map(({ names }) => names.length > 4),
+      [true, true, true, true],
+    );
+    writeFileSync(join(project, 'types.mts'), imports.map(({ line }) => line).join('\n'));
+    const options = { ...STRICT, module: 'nodenext', skipLibCheck: true };
+    assert.deepEqual(await compile('types', options, ['types.mts']), []);
+  });
+
   test('the GPU path, with and without a library that knows WebGPU', async () => {
     writeFileSync(
       join(project, 'webgpu.mts'),

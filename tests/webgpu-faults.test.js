@@ -512,6 +512,19 @@ describe('the door', () => {
     assert.equal(await gpu.plan([said]).gradNorm(1), 5);
   });
 
+  test('a tensor of TensorFlow.js has a method buffer: the entry that takes it is named', async () => {
+    class Tensor {
+      dataSync() {}
+      buffer() {}
+    }
+    const message = /^(tensors|gradients)\.w is a Tensor \(gradnorm\/tfjs takes it\); expected /;
+    assert.throws(() => gpu.plan(/** @type {any} */ ({ w: new Tensor() })), { name: 'TypeError', message });
+    await assert.rejects(gpu.gradNorm(/** @type {any} */ ({ w: new Tensor() })), {
+      name: 'TypeError',
+      message,
+    });
+  });
+
   test('undefined in the place of gradients is a mistake, null is nothing', async () => {
     const message = /^(tensors|gradients) is undefined; expected /;
     assert.throws(() => gpu.plan(undefined), { name: 'TypeError', message });

@@ -170,7 +170,7 @@ describe('a GradMonitor in the place of maxNorm', () => {
 
   test('what is neither a number nor a monitor is refused', () => {
     const plan = gpu.plan([tensorOf(Float32Array.of(1))]);
-    for (const wrong of [null, undefined, '1', {}, { update: 3 }]) {
+    for (const wrong of [null, undefined, '1', {}, { update: 3 }, { update() {}, dryRun: false }]) {
       assert.throws(() => plan.clipGradNorm(/** @type {any} */ (wrong)), {
         name: 'TypeError',
         message: /^maxNorm is .*; expected a number >= 0 or Infinity, or a GradMonitor$/,
@@ -278,6 +278,139 @@ describe('products of floats', () => {
       own.destroy();
     });
   }
+});
+
+describe('the last bits', () => {
+  const planOf = (/** @type {number[][]} */ lists) =>
+    gpu.plan(lists.map((list) => tensorOf(Float32Array.from(list))));
+
+  test('p = 1: 2^-70 of a sum decides how it is rounded, in one level of merging and in two', async () => {
+    for (const zeros of [0, 2100]) {
+      const padding = Array(zeros).fill([0]);
+      const tie = [[1], ...padding, [2 ** -53]];
+      assert.equal(await planOf(tie).gradNorm(1), 1, `${zeros} zeros`);
+      assert.equal(await planOf([...tie, [2 ** -70]]).gradNorm(1), 1 + 2 ** -52, `${zeros} zeros`);
+    }
+  });
+
+  test('p = 1: a carry goes through a word of ones', async () => {
+    // An invocation merges the partials of jobs 1 and 129. In the 128 bits of the sum, the first has ones from bit 31 to 63, the
+    // other bit 31 alone.
+    const lists = Array.from({ length: 130 }, () => [0]);
+    lists[0] = [1];
+    lists[1] = [(2 ** 24 - 1) * 2 ** -41, (2 ** 9 - 1) * 2 ** -50];
+    lists[129] = [2 ** -50];
+    assert.equal(await planOf(lists).gradNorm(1), 1 + 2 ** -17);
+  });
+
+  test('of many elements that are not finite, the first in the order of the tensors is told', async () => {
+    const lists = Array.from({ length: 300 }, (_, i) => [1, i < 150 ? 2 : i % 2 === 0 ? NaN : Infinity, 3]);
+    lists[140] = [1, 2, 3, -Infinity];
+    const plan = planOf(lists);
+    const offender = { name: 'GradientError', tensor: '140', index: 3, value: -Infinity };
+    await assert.rejects(plan.clipGradNorm(1, { nonfinite: 'throw' }).norm(), offender);
+    assert.ok(Number.isNaN(await plan.gradNorm()));
+  });
+
+  test('the coefficient is at most maxNorm / (norm + eps), however small eps is', async () => {
+    // Halves have no room, which would hide it.
+    const half = {
+      ...tensorOf(/** @type {any} */ (Uint16Array.of(0x4200, 0))),
+      dtype: /** @type {const} */ ('float16'),
+    };
+    for (const [eps, coefficient] of [
+      [0, 0.5],
+      [2 ** -40, 0.5 - 2 ** -25],
+    ]) {
+      const { result } = gpu.plan([half]).clipCoefficient(1.5, { eps });
+      assert.equal(new Float32Array(await bytesOf(device, result))[2], coefficient, `eps = ${eps}`);
+    }
+  });
+
+  test('the result has norms that are subnormal, and infinite ones beyond the largest float32', async () => {
+    for (const [list, norm] of /** @type {[number[], number][]} */ ([
+      [[2 ** -140], 2 ** -140],
+      [[3 * 2 ** -149, 4 * 2 ** -149], 5 * 2 ** -149],
+      [[3e38, 3e38], Infinity],
+    ])) {
+      const step = planOf([list]).clipCoefficient(1);
+      assert.ok((await step.norm()) < Infinity);
+      assert.equal(new Float32Array(await bytesOf(device, step.result))[1], norm);
+    }
+  });
+});
+
+describe('what is rare, in whole jobs', () => {
+  const element = (/** @type {number} */ i) => [3, -4, 2 ** -149, -0, 1e30][i % 5];
+  const array = makeArray(Float32Array, 2 * JOB, element);
+  const signs = array.map((x) => (x < 0 || Object.is(x, -0) ? -0 : 0));
+  const floatsOf = async (/** @type {{ buffer: GPUBuffer }} */ { buffer }) =>
+    new Float32Array(await bytesOf(device, buffer));
+
+  test('maxNorm 0 leaves zeros of the old signs', async () => {
+    const tensor = tensorOf(array);
+    await gpu.plan([tensor]).clipGradNorm(0).norm();
+    assert.deepEqual(await floatsOf(tensor), signs);
+  });
+
+  test('an infinite norm under propagate leaves zeros, and NaN where an element was infinite; a NaN leaves NaN, zero zeros', async () => {
+    const at = JOB + 7;
+    const [infinite, nan] = [-Infinity, NaN].map((bad) => array.map((x, i) => (i === at ? bad : x)));
+    for (const [given, nonfinite, expected] of /** @type {const} */ ([
+      [infinite, 'propagate', signs.map((zero, i) => (i === at ? NaN : zero))],
+      [nan, 'propagate', array.map(() => NaN)],
+      [nan, 'zero', array.map(() => 0)],
+    ])) {
+      const tensor = tensorOf(given);
+      await gpu.plan([tensor]).clipGradNorm(1, { nonfinite }).norm();
+      assert.deepEqual(await floatsOf(tensor), expected);
+    }
+  });
+
+  test('clipGradValue: NaN stays with its payload, infinities become clipValue', async () => {
+    const given = array.slice();
+    const bits = new Uint32Array(given.buffer);
+    [bits[5], bits[6], bits[7]] = [0xffabcdef, 0x7f800000, 0xff800000];
+    const tensor = tensorOf(given);
+    gpu.plan([tensor]).clipGradValue(2.5);
+    const expected = array.map((x) => Math.max(-2.5, Math.min(2.5, x)));
+    const words = new Uint32Array(expected.buffer);
+    [words[5], expected[6], expected[7]] = [0xffabcdef, 2.5, -2.5];
+    assert.deepEqual(await wordsOf(tensor.buffer), words);
+  });
+
+  test('two types that share a word are rewritten one after the other', async () => {
+    const { device: own } = await requestDevice();
+    const on = await GpuGradNorm.create({ device: own });
+    const { buffer } = tensorOf(Float32Array.of(0), own);
+    own.queue.writeBuffer(buffer, 0, Uint16Array.of(0x3f80, 0x3c00));
+    const counts = countCalls(own);
+    const plan = on.plan([
+      { buffer, length: 1, dtype: 'bfloat16' },
+      { buffer, offset: 2, length: 1, dtype: 'float16' },
+    ]);
+    plan.clipGradValue(0.5);
+    assert.equal(counts.dispatchWorkgroups, 2);
+    assert.deepEqual(new Uint16Array(await bytesOf(own, buffer)), Uint16Array.of(0x3f00, 0x3800));
+    own.destroy();
+  });
+});
+
+describe('calls between a step and its submit', () => {
+  test('that read count for nothing: the step clips, and its norm is there', async () => {
+    const tensor = tensorOf(Float32Array.of(30, 40));
+    const plan = gpu.plan([tensor]);
+    const encoder = device.createCommandEncoder();
+    const step = plan.clipGradNorm(1, { encoder, eps: 0 });
+    for (let i = 0; i < 10; ++i) {
+      assert.equal(await plan.gradNorm(), 50);
+      assert.equal((await plan.accumulate(1.5)).count, 2);
+      assert.equal((await plan.report()).elements, 2);
+    }
+    device.queue.submit([encoder.finish()]);
+    assert.equal(await step.norm(), 50);
+    assert.ok((await plan.gradNorm()) <= 1);
+  });
 });
 
 describe('the shape of the kernels', () => {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { GradientError, gradNorm, gradReport } from 'gradnorm';
-import { GpuGradNorm } from 'gradnorm/webgpu';
+import { GpuGradNorm, GpuPlan } from 'gradnorm/webgpu';
 import { assertClose, boundOnGpu, createRandom, hex, makeArray, PRODUCT_POWERS } from './accuracy.js';
 import { assertDirectionKept, epsBeside, FLOAT32_MAGNITUDES, HARD_FLOAT32_CLIPS } from './cases.js';
 import { exactNorm, relativeError } from './oracle.js';
@@ -612,7 +612,18 @@ describe('clip', () => {
     assert.deepEqual(new Float32Array(await bytesOf(device, buffer), 0, array.length), expected);
     for (const dtype of /** @type {const} */ (['float16', 'bfloat16'])) {
       const { clipGradValue } = await import('gradnorm');
-      for (const clipValue of [0, 1.1, 1e-7, 65520, 1e39]) {
+      // Ties of both types, to the even neighbour below and above, among them.
+      for (const clipValue of [
+        0,
+        1.1,
+        1e-7,
+        65520,
+        1e39,
+        1 + 2 ** -11,
+        1 + 3 * 2 ** -11,
+        1 + 2 ** -8,
+        1 + 3 * 2 ** -8,
+      ]) {
         // The CPU quiets NaNs, the GPU leaves them: up to Infinity.
         const infinity = dtype === 'float16' ? 0x7c00 : 0x7f80;
         const data = Uint16Array.from(
@@ -1067,6 +1078,10 @@ describe('errors', () => {
     });
     assert.throws(() => new GpuGradNorm(/** @type {any} */ ({ device }), false), {
       message: 'GpuGradNorm has no public constructor; expected await GpuGradNorm.create({ device })',
+    });
+    assert.throws(() => new /** @type {any} */ (GpuPlan)(), {
+      name: 'TypeError',
+      message: 'GpuPlan has no public constructor; expected gpu.plan(tensors)',
     });
     assert.equal(await plan.gradNorm(1), 10);
   });

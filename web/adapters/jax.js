@@ -7,6 +7,7 @@ import * as norm from './jax/norm.js';
 /**
  * @typedef {import('./jax/tree.js').JaxArray} JaxArray
  * @typedef {import('./jax/tree.js').JaxTree} JaxTree
+ * @typedef {import('./jax/tree.js').Jit} Jit
  * @typedef {import('./jax/norm.js').GlobalNormOptions} GlobalNormOptions
  * @typedef {import('./jax/clip.js').ClipByGlobalNormOptions} ClipByGlobalNormOptions
  * @typedef {import('./jax/clip.js').GradientTransformation} GradientTransformation

@@ -6,7 +6,12 @@ import * as optimizer from './tfjs/optimizer.js';
 
 /**
  * @typedef {import('./tfjs/tensors.js').TfGradients} TfGradients
+ * @typedef {import('./tfjs/engine.js').TfTensor} TfTensor
+ * @typedef {import('./tfjs/optimizer.js').TfOptimizer} TfOptimizer
+ * @typedef {import('./tfjs/options.js').ClipLimit} ClipLimit
+ * @typedef {import('./tfjs/options.js').Listener} Listener
  * @typedef {import('./tfjs/options.js').TfClipOptions} TfClipOptions
+ * @typedef {import('./tfjs/options.js').TfOnlyOptions} TfOnlyOptions
  * @typedef {import('./tfjs/options.js').WithClipOptions} WithClipOptions
  */
 

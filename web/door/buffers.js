@@ -97,7 +97,8 @@ class BufferDoor {
 
   /** @type {(value: object, parent: Place | null, key: unknown) => boolean} */
   take(value, parent, key) {
-    if (ArrayBuffer.isView(value) || !('buffer' in value)) return false;
+    // Tensors of TensorFlow.js have a method of that name.
+    if (ArrayBuffer.isView(value) || !('buffer' in value) || 'dataSync' in value) return false;
     const { root } = this;
     const reference = /** @type {GpuGradient} */ (value);
     this.tensors.push(readTensor(reference, placeAt(root, parent, key), nameAt(root, parent, key)));

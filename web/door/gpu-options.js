@@ -7,7 +7,7 @@ import { checkMaxNorm, readClipOptions } from './clip-options.js';
 /**
  * @typedef {import('../webgpu/types.js').GpuDevice} GpuDevice
  * @typedef {import('../webgpu/types.js').GpuCommandEncoder} GpuCommandEncoder
- * @typedef {import('../monitor/ahead.js').Monitor} Monitor
+ * @typedef {import('../monitor/ahead.js').GpuMonitor} GpuMonitor
  */
 
 /**
@@ -20,14 +20,16 @@ import { checkMaxNorm, readClipOptions } from './clip-options.js';
 /**
  * How to clip on the GPU.
  * @typedef {object} GpuClipOptions
- * @property {number} [normType]  p: 1 or more up to 64, 0.5 up to 1, or Infinity; 2 if left out
+ * @property {number} [normType]  p: from 0.5 to 64, or Infinity; 2 if left out
  * @property {number} [eps]       added to the norm when it divides: 1e-6 if left out
  * @property {number} [lossScale]  what the loss was multiplied by: gradients are measured, and written, divided by it, clipped or
- *   not; a finite number > 0, 1 if left out
+ *   not; a finite number > 0, 1 if left out. Elements are multiplied by its inverse as a float32, rounded down: exactly if it is a
+ *   power of two, else within 2^-23
  * @property {import('./clip-options.js').NonfinitePolicy} [nonfinite]  as for clipGradNorm; under 'throw' the gradients
  *   stay as they are and norm() rejects; if nobody asks, it is told as any fault of a step, unless the encoder is yours
  * @property {GpuCommandEncoder} [encoder]  yours, outside of a pass: the step is added to it, and you submit it before
- *   seven more steps of this plan. What WebGPU refuses then, it tells your finish() and submit()
+ *   seven more steps of this plan: later it would clip to the limit of another step, or not at all. What WebGPU refuses then, it
+ *   tells your finish() and submit()
  */
 
 /**
@@ -86,15 +88,24 @@ export function checkEncoder(encoder) {
 
 /**
  * @param {string} verb
- * @param {number | Monitor} maxNorm
+ * @param {number | GpuMonitor} maxNorm
  * @param {GpuClipOptions} options
  */
 export function readGpuClipOptions(verb, maxNorm, options) {
   checkOptions(verb, options, ['normType', 'eps', 'nonfinite', 'lossScale', 'encoder']);
-  const isMonitor = typeof (/** @type {Monitor | null} */ (maxNorm)?.update) === 'function';
-  if (!isMonitor) checkMaxNorm(maxNorm, false);
-  const limit = isMonitor ? limitAhead(/** @type {Monitor} */ (maxNorm)) : Number(maxNorm);
+  const monitor = isMonitor(maxNorm) ? maxNorm : null;
+  if (monitor === null) checkMaxNorm(maxNorm, false);
+  const limit = monitor === null ? Number(maxNorm) : limitAhead(monitor);
   const decision = { ...readClipOptions(options), maxNorm: limit };
   checkEncoder(options.encoder);
   return decision;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is GpuMonitor}
+ */
+function isMonitor(value) {
+  const { update, toJSON } = /** @type {Partial<GpuMonitor>} */ (value ?? {});
+  return typeof update === 'function' && typeof toJSON === 'function';
 }

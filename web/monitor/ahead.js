@@ -1,9 +1,12 @@
 // web/monitor/ahead.js: what a monitor clips to before it knows the norm, for gradients whose norm stays on a GPU.
 
-/** @typedef {Pick<import('../monitor.js').GradMonitor, 'update' | 'dryRun' | 'last' | 'toJSON'>} Monitor  of any copy of the library */
+/**
+ * @typedef {Pick<import('../monitor.js').GradMonitor, 'update' | 'dryRun' | 'last' | 'toJSON'>} GpuMonitor  A GradMonitor, of this
+ * copy of the library or of another: on the GPU it has to say what it clips to before it knows the norm.
+ */
 
 /**
- * @param {Monitor} monitor
+ * @param {GpuMonitor} monitor
  * @returns {number}  from here on the next norm is a spike; Infinity: do not clip
  */
 export function limitAhead(monitor) {

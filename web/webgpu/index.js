@@ -6,6 +6,7 @@
  * @typedef {import('./plan.js').GpuClipStep} GpuClipStep
  * @typedef {import('../door/gpu-options.js').GpuReportOptions} GpuReportOptions
  * @typedef {import('../door/gpu-options.js').GpuValueOptions} GpuValueOptions
+ * @typedef {import('../monitor/ahead.js').GpuMonitor} GpuMonitor
  * @typedef {import('../door/buffers.js').GpuGradient} GpuGradient
  * @typedef {import('../door/buffers.js').GpuGradients} GpuGradients
  * @typedef {import('../door/buffers.js').MixedGradients} MixedGradients

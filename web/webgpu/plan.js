@@ -10,6 +10,7 @@ import { readClipOptions } from '../door/clip-options.js';
 import { checkEncoder, checkOptions, readGpuClipOptions } from '../door/gpu-options.js';
 import { checkNormType, checkNotNegative } from '../words/checks.js';
 import { GradientError } from '../words/errors.js';
+import { Context } from './context.js';
 import { jobsOf, rangesToWrite } from './jobs.js';
 import { COPY_DST, COPY_SRC, MAP_READ, RESULT, REWRITE_WORKGROUPS, STORAGE, UNIFORM } from './layouts.js';
 import { Ledger } from './ledger.js';
@@ -22,7 +23,7 @@ import { Jobs, Measuring, rewriteKernel } from './work.js';
 
 /** @import { GpuBuffer, GpuCommandEncoder, GpuComputePassEncoder } from './types.js' */
 /** @import { GpuTensor } from '../door/buffers.js' */
-/** @import { GpuClipOptions, GpuReportOptions, GpuValueOptions, Monitor } from '../door/gpu-options.js' */
+/** @import { GpuClipOptions, GpuReportOptions, GpuValueOptions, GpuMonitor } from '../door/gpu-options.js' */
 /** @import { Slot } from './ring.js' */
 /** @import { ReduceKind } from './shaders/sums.js' */
 
@@ -55,6 +56,8 @@ export class GpuPlan {
   #result;
   #resultGroup;
   #ring;
+  /** Of what is read at once, which is no step. */
+  #reads;
   #measuring;
   /** @type {Promise<unknown> | null} */
   #prepared = null;
@@ -66,12 +69,14 @@ export class GpuPlan {
 
   /**
    * @internal
-   * @param {import('./context.js').Context} context
+   * @param {Context} context
    * @param {GpuTensor[]} tensors
    * @param {() => void} forget  called when the plan is destroyed
    * @param {number} [steps]     that can be under way at once without making anything
    */
   constructor(context, tensors, forget, steps = RING_SLOTS) {
+    if (!(context instanceof Context))
+      throw new TypeError('GpuPlan has no public constructor; expected gpu.plan(tensors)');
     this.#context = context;
     this.#forget = forget;
     this.#tensors = tensors;
@@ -82,12 +87,14 @@ export class GpuPlan {
     const usage = STORAGE | UNIFORM | COPY_SRC;
     const result = context.device.createBuffer({ label: 'gradnorm result', size: 4 * RESULT.words, usage });
     this.#result = result;
-    const { ring, measuring, group } = this.#ledger.create(() => ({
+    const { ring, reads, measuring, group } = this.#ledger.create(() => ({
       ring: new Ring(context, steps),
+      reads: new Ring(context, 1, 0),
       measuring: new Measuring(context, this.#ranges, result),
       group: context.bindGroup('gradnorm result', 'u', [{ buffer: result }]),
     }));
     this.#ring = ring;
+    this.#reads = reads;
     this.#measuring = measuring;
     this.#resultGroup = group;
   }
@@ -115,7 +122,8 @@ export class GpuPlan {
    * @param {number} [normType]  p: any number > 0, Infinity included; 2 if left out
    * @returns {Promise<number>}
    * @throws {TypeError | RangeError} if normType is no number or not > 0
-   * @throws {Error} if a buffer cannot be used, the plan was destroyed or the device lost
+   * @throws {TypeError} if a buffer cannot be used
+   * @throws {Error} if the plan was destroyed or the device lost
    */
   async gradNorm(normType = 2) {
     return finish(await this.partial(normType), normType);
@@ -148,7 +156,7 @@ export class GpuPlan {
       );
       return partial;
     }
-    const slot = this.#ring.take();
+    const slot = this.#reads.take();
     this.#submit('gradnorm gradNorm', slot, (pass) => {
       if (kind === 'real') slot.write(parametersOf({ normType }));
       this.#measuring.encode(pass, kind, slot.group);
@@ -169,7 +177,7 @@ export class GpuPlan {
    * The coefficient is a float32 rounded down, of a norm within 2^-24 (p = 1, 2, 3, 4, Infinity; other p: 2^-18); each
    * product is exact and otherwise rounded once to nearest even, subnormals included. The same bits on every device for
    * p = 1, 2 and Infinity.
-   * @param {number | Monitor} maxNorm  a number >= 0 or Infinity; or a GradMonitor, for what it says before it knows this norm:
+   * @param {number | GpuMonitor} maxNorm  a number >= 0 or Infinity; or a GradMonitor, for what it says before it knows this norm:
    *   a step behind, as reading the norm first would wait for the GPU. Tell it: monitor.update(await step.norm())
    * @param {GpuClipOptions} [options]
    * @returns {GpuClipStep}
@@ -187,7 +195,7 @@ export class GpuPlan {
    * by, for an optimizer kernel of yours that reads every gradient anyway. That saves a pass over the gradients. Where the norm
    * is not finite, flags say so; then the coefficient is NaN or 0 under 'propagate', 1 under 'skip' and 'throw', 0 under 'zero',
    * and 0 * NaN is NaN: let the kernel look at the flags.
-   * @param {number | Monitor} maxNorm  as for clipGradNorm
+   * @param {number | GpuMonitor} maxNorm  as for clipGradNorm
    * @param {GpuClipOptions} [options]
    * @returns {GpuClipStep}
    * @throws {TypeError | RangeError | Error} as clipGradNorm, but tensors may overlap
@@ -258,12 +266,13 @@ export class GpuPlan {
     if (!this.#ledger.destroy()) return;
     this.#forget();
     this.#ring.destroy();
+    this.#reads.destroy();
     this.#measuring.destroy();
     this.#rewriting?.destroy();
     this.#result.destroy();
   }
 
-  /** @type {(verb: 'clipGradNorm' | 'clipCoefficient', maxNorm: number | Monitor, options: GpuClipOptions) => GpuClipStep} */
+  /** @type {(verb: 'clipGradNorm' | 'clipCoefficient', maxNorm: number | GpuMonitor, options: GpuClipOptions) => GpuClipStep} */
   #clip(verb, maxNorm, options) {
     const decision = readGpuClipOptions(verb, maxNorm, options);
     const { normType, nonfinite, lossScale } = decision;
@@ -359,7 +368,7 @@ export class GpuPlan {
     const { buffer, offset, size } = findings;
     const label = 'gradnorm report';
     const copy = this.#context.device.createBuffer({ label, size, usage: MAP_READ | COPY_DST });
-    const slot = this.#ring.take();
+    const slot = this.#reads.take();
     const encode = (/** @type {GpuComputePassEncoder} */ pass) => {
       slot.write(parametersOf({ normType }));
       this.#measuring.encode(pass, kind, slot.group);

@@ -84,15 +84,18 @@ export class Slot {
 export class Ring {
   #context;
   #takes = 0;
+  #kept;
   /** @type {Slot[]} */
   #slots;
 
   /**
    * @param {Context} context
    * @param {number} slots
+   * @param {number} [kept]  how many takes a slot is kept for, though nobody reads it
    */
-  constructor(context, slots) {
+  constructor(context, slots, kept = RING_SLOTS) {
     this.#context = context;
+    this.#kept = kept;
     this.#slots = Array.from({ length: slots }, () => new Slot(context));
   }
 
@@ -102,7 +105,7 @@ export class Ring {
    * @returns {Slot}
    */
   take() {
-    const oldest = ++this.#takes - RING_SLOTS;
+    const oldest = ++this.#takes - this.#kept;
     const at = this.#slots.findIndex(({ isBusy, takenAt }) => !isBusy && takenAt <= oldest);
     const slot = at < 0 ? new Slot(this.#context) : this.#slots.splice(at, 1)[0];
     this.#slots.push(slot);

@@ -5,9 +5,9 @@ import { sumShader } from './sums.js';
 import { chunkShader, jobShader, repeat } from './wgsl.js';
 
 /**
- * Partials are described at RESULT in web/webgpu/layouts.js. 'health' is for GpuPlan.report: the partial for p = 1 of those
- * elements of a job that are finite, and its counts, which are written behind the partials of all jobs: how many elements are
- * zero | how many NaN << 16, how many infinite, and the position and the bits of the first that is not finite, or 0.
+ * Partials are described at RESULT in web/webgpu/layouts.js. 'health' is for GpuPlan.report: behind the partials of all jobs it
+ * writes those for p = 1 of the elements that are finite, and behind these the counts of each job: how many elements are zero |
+ * how many NaN << 16, how many infinite, and the position and the bits of the first that is not finite, or 0.
  *
  * Whole jobs are held in registers between the two passes, maximum and sum; others, and what is rare, are read twice.
  * @param {import('./sums.js').ReduceKind | 'health'} kind
@@ -19,11 +19,7 @@ export function reduceShader(kind, options) {
   const isHealth = kind === 'health';
   const power = isHealth ? 'first' : kind;
   const isHeld = options.isWhole && !isHealth;
-  const over = (
-    /** @type {'Max' | 'Add'} */ operation,
-    /** @type {string} */ value,
-    /** @type {string} */ target,
-  ) => reduceOver(hasSubgroups, operation, value, target);
+  const over = reduceOver(hasSubgroups);
   return `
 ${hasSubgroups ? 'enable subgroups;' : ''}
 ${jobShader({ ...options, access: 'read' })}
@@ -41,7 +37,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let job = jobAt(group.x);
   var all = NONE;
   ${isHealth ? 'var counts = NONE;\nvar infinite = NONE;' : ''}
-  ${isHeld ? LARGEST_OF_WHOLE : forEachChunk(isHealth ? COUNT : 'all = max(all, x & MAGNITUDE);')}
+  ${isHeld ? largestOfWhole() : forEachChunk(isHealth ? COUNT : 'all = max(all, x & MAGNITUDE);')}
   let own = max(max(all.x, all.y), max(all.z, all.w));
   ${over('Max', 'own', 'largestOfAll')}
   ${isHealth ? over('Add', 'totalOf(counts)', 'zerosAndNans') + over('Add', 'totalOf(infinite)', 'infinities') : ''}
@@ -49,7 +45,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let largest = atomicLoad(&largestOfAll);
   let isSick = ${isHealth ? SICK_COUNTS : 'largest >= INFINITY'};
   ${FIND_OFFENDER}
-  ${power === 'maximum' ? '' : sumOfJob(isHeld, isHealth)}
+  ${power === 'maximum' ? '' : sumOfJob(isHeld, isHealth ? FINITE : 'x')}
   ${power === 'maximum' ? '' : over('Add', 'units.x', 'sumHigh') + over('Add', 'units.y', 'sumLow')}
   workgroupBarrier();
   let partialAt = ${isHealth ? '2u * ' : ''}dispatch.jobs + job.number;
@@ -68,7 +64,7 @@ const forEachChunk = (body) => `
     ${body}
   }`;
 
-const LARGEST_OF_WHOLE = `
+const largestOfWhole = () => `
   ${repeat(CHUNKS_PER_THREAD, (k) => `var x${k} = chunkOf(job, thread + ${k * THREADS}u);`)}
   ${repeat(CHUNKS_PER_THREAD, (k) => `all = max(all, x${k} & MAGNITUDE);`)}`;
 
@@ -83,15 +79,15 @@ const SICK_COUNTS = '(atomicLoad(&zerosAndNans) >> 16u) + atomicLoad(&infinities
 
 /**
  * Every invocation's value into a variable of the workgroup.
- * @type {(hasSubgroups: boolean, operation: 'Max' | 'Add', value: string, target: string) => string}
+ * @type {(hasSubgroups: boolean) => (operation: 'Max' | 'Add', value: string, target: string) => string}
  */
-function reduceOver(hasSubgroups, operation, value, target) {
-  if (!hasSubgroups) return `atomic${operation}(&${target}, ${value});`;
-  return `{
+const reduceOver = (hasSubgroups) => (operation, value, target) =>
+  hasSubgroups
+    ? `{
     let all = subgroup${operation}(${value});
     if (subgroupElect()) { atomic${operation}(&${target}, all); }
-  }`;
-}
+  }`
+    : `atomic${operation}(&${target}, ${value});`;
 
 // The first NaN or Infinity of the job, as the complement of its position: the variables of a workgroup are 0 at first.
 const FIND_OFFENDER = `
@@ -110,15 +106,16 @@ const FIND_OFFENDER = `
     atomicMax(&firstOffender, offender);
   }`;
 
-/** @param {boolean} isHeld  the elements */
-const sumOfJob = (isHeld, isHealth = false) => `
+/**
+ * Of elements that are held, or of those of x that count.
+ * @type {(isHeld: boolean, elements: string) => string}
+ */
+const sumOfJob = (isHeld, elements) => `
   let scaling = scalingOf(largest);
   var sum: Sum;
-  ${isHeld ? SUM_OF_WHOLE : forEachChunk(SUM_OF_CHUNK.replace('FINITE', isHealth ? FINITE : 'x'))}
+  ${isHeld ? repeat(CHUNKS_PER_THREAD, (k) => `addElements(&sum, x${k}, scaling);`) : forEachChunk(`addElements(&sum, ${elements}, scaling);`)}
   let units = unitsOf(sum);`;
 
-const SUM_OF_WHOLE = repeat(CHUNKS_PER_THREAD, (k) => `addElements(&sum, x${k}, scaling);`);
-const SUM_OF_CHUNK = 'addElements(&sum, FINITE, scaling);';
 const FINITE = 'select(x, NONE, (x & MAGNITUDE) >= vec4<u32>(INFINITY))';
 
 const WRITE_OFFENDER = `

@@ -44,7 +44,7 @@ fn lifted(x: vec4<u32>) -> vec4<u32> {
   let magnitude = x & MAGNITUDE;
   // magnitude * 2^-149: the conversion is exact and normal.
   let converted = bitcast<vec4<u32>>(vec4<f32>(magnitude)) - vec4<u32>(${149 - LIFT}u << 23u);
-  let small = select(converted, vec4<u32>(0u), magnitude == vec4<u32>(0u));
+  let small = select(converted, NONE, magnitude == NONE);
   return select(magnitude + vec4<u32>(${LIFT}u << 23u), small, magnitude < vec4<u32>(0x800000u));
 }
 fn scalingOf(largest: u32) -> Scaling {
