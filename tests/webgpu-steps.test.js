@@ -318,12 +318,19 @@ describe('the last bits', () => {
       ...tensorOf(/** @type {any} */ (Uint16Array.of(0x4200, 0))),
       dtype: /** @type {const} */ ('float16'),
     };
-    for (const [eps, coefficient] of [
-      [0, 0.5],
-      [2 ** -40, 0.5 - 2 ** -25],
+    const [below, unit] = [0.5 - 2 ** -25, 2 ** -30];
+    for (const [maxNorm, eps, coefficient] of [
+      [1.5, 0, 0.5],
+      [1.5, 2 ** -40, below],
+      [1.5 + unit / 2, unit, 0.5],
+      [1.5 + unit / 2, unit + 2 ** -40, below],
     ]) {
-      const { result } = gpu.plan([half]).clipCoefficient(1.5, { eps });
-      assert.equal(new Float32Array(await bytesOf(device, result))[2], coefficient, `eps = ${eps}`);
+      const { result } = gpu.plan([half]).clipCoefficient(maxNorm, { eps });
+      assert.equal(
+        new Float32Array(await bytesOf(device, result))[2],
+        coefficient,
+        `${maxNorm}, eps = ${eps}`,
+      );
     }
   });
 
@@ -341,31 +348,38 @@ describe('the last bits', () => {
 });
 
 describe('what is rare, in whole jobs', () => {
-  const element = (/** @type {number} */ i) => [3, -4, 2 ** -149, -0, 1e30][i % 5];
-  const array = makeArray(Float32Array, 2 * JOB, element);
-  const signs = array.map((x) => (x < 0 || Object.is(x, -0) ? -0 : 0));
+  const ELEMENTS = [3, -4, 2 ** -149, -0, 1e30];
+  const array = makeArray(Float32Array, 2 * JOB, (i) => ELEMENTS[i % 5]);
+  /** Of which none is rare. */
+  const ordinary = makeArray(Float32Array, 2 * JOB, (i) => ELEMENTS[i % 2]);
+  const signsOf = (/** @type {Float32Array} */ of) => of.map((x) => (x < 0 || Object.is(x, -0) ? -0 : 0));
   const floatsOf = async (/** @type {{ buffer: GPUBuffer }} */ { buffer }) =>
     new Float32Array(await bytesOf(device, buffer));
 
-  test('maxNorm 0 leaves zeros of the old signs', async () => {
-    const tensor = tensorOf(array);
-    await gpu.plan([tensor]).clipGradNorm(0).norm();
-    assert.deepEqual(await floatsOf(tensor), signs);
-  });
+  for (const [kind, of] of /** @type {const} */ ([
+    ['rare and ordinary elements', array],
+    ['ordinary elements', ordinary],
+  ])) {
+    test(`${kind}: maxNorm 0 leaves zeros of the old signs`, async () => {
+      const tensor = tensorOf(of);
+      await gpu.plan([tensor]).clipGradNorm(0).norm();
+      assert.deepEqual(await floatsOf(tensor), signsOf(of));
+    });
 
-  test('an infinite norm under propagate leaves zeros, and NaN where an element was infinite; a NaN leaves NaN, zero zeros', async () => {
-    const at = JOB + 7;
-    const [infinite, nan] = [-Infinity, NaN].map((bad) => array.map((x, i) => (i === at ? bad : x)));
-    for (const [given, nonfinite, expected] of /** @type {const} */ ([
-      [infinite, 'propagate', signs.map((zero, i) => (i === at ? NaN : zero))],
-      [nan, 'propagate', array.map(() => NaN)],
-      [nan, 'zero', array.map(() => 0)],
-    ])) {
-      const tensor = tensorOf(given);
-      await gpu.plan([tensor]).clipGradNorm(1, { nonfinite }).norm();
-      assert.deepEqual(await floatsOf(tensor), expected);
-    }
-  });
+    test(`${kind}: an infinite norm under propagate leaves zeros, and NaN where an element was infinite; a NaN leaves NaN, zero zeros`, async () => {
+      const at = JOB + 7;
+      const [infinite, nan] = [-Infinity, NaN].map((bad) => of.map((x, i) => (i === at ? bad : x)));
+      for (const [given, nonfinite, expected] of /** @type {const} */ ([
+        [infinite, 'propagate', signsOf(of).map((zero, i) => (i === at ? NaN : zero))],
+        [nan, 'propagate', of.map(() => NaN)],
+        [nan, 'zero', of.map(() => 0)],
+      ])) {
+        const tensor = tensorOf(given);
+        await gpu.plan([tensor]).clipGradNorm(1, { nonfinite }).norm();
+        assert.deepEqual(await floatsOf(tensor), expected);
+      }
+    });
+  }
 
   test('clipGradValue: NaN stays with its payload, infinities become clipValue', async () => {
     const given = array.slice();

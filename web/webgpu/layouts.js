@@ -31,12 +31,11 @@ export const FLAG_NAN = 1;
 export const FLAG_INFINITY = 2;
 export const FLAG_CLIPPED = 4;
 
-/** How to rewrite: not at all; multiply, rounding to nearest or toward zero; fill with 0 or NaN; clamp. */
+/** How to rewrite: not at all; multiply, rounding to nearest or toward zero; fill with 0 or NaN. */
 export const KEEP = 0;
 export const SCALE = 1;
 export const SCALE_DOWN = 2;
 export const FILL = 3;
-export const CLAMP = 4;
 
 /**
  * @param {string} wgsl  a structure of words and vectors, in an order in which each stands where WGSL aligns it to

@@ -25,6 +25,7 @@ import { Jobs, Measuring, rewriteKernel } from './work.js';
 /** @import { GpuTensor } from '../door/buffers.js' */
 /** @import { GpuClipOptions, GpuReportOptions, GpuValueOptions, GpuMonitor } from '../door/gpu-options.js' */
 /** @import { Slot } from './ring.js' */
+/** @import { RewriteKind } from './shaders/rewrite.js' */
 /** @import { ReduceKind } from './shaders/sums.js' */
 
 /**
@@ -225,7 +226,7 @@ export class GpuPlan {
     const encode = (/** @type {GpuComputePassEncoder} */ pass) => {
       slot.write(parametersOf({ normType: 2, clipValue, lossScale }));
       if (lossScale !== 1) this.#encodeClip(pass, 'square', slot, true);
-      this.#encodeRewriting(pass, slot.group);
+      this.#encodeRewriting(pass, 'clamp', slot.group);
     };
     this.#submit('gradnorm clipGradValue', lossScale === 1 ? null : slot, encode, options.encoder);
   }
@@ -308,14 +309,14 @@ export class GpuPlan {
   #encodeClip(pass, kind, { group }, isWriting) {
     this.#measuring.encode(pass, kind, group);
     this.#measuring.encodeDecision(pass, kind, group);
-    if (isWriting) this.#encodeRewriting(pass, this.#resultGroup);
+    if (isWriting) this.#encodeRewriting(pass, 'scale', this.#resultGroup);
   }
 
-  /** @type {(pass: GpuComputePassEncoder, group: import('./types.js').GpuBindGroup) => void} */
-  #encodeRewriting(pass, group) {
+  /** @type {(pass: GpuComputePassEncoder, verb: RewriteKind, group: import('./types.js').GpuBindGroup) => void} */
+  #encodeRewriting(pass, verb, group) {
     // Made as part of the first step that needs it.
     this.#rewriting ??= new Jobs(this.#context, true, jobsOf(this.#spans ?? []));
-    this.#rewriting.encode(pass, group, rewriteKernel, REWRITE_WORKGROUPS);
+    this.#rewriting.encode(pass, group, rewriteKernel(verb), REWRITE_WORKGROUPS);
   }
 
   /** @param {Uint32Array} words  of the result */

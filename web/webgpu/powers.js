@@ -1,7 +1,7 @@
 // web/webgpu/powers.js: which shader a power needs, and the parameters of a step as the shaders read them. Pure.
 import { BFLOAT16, FLOAT16, halfBitsOf } from '../core/dtypes.js';
 import { needsRoundingTowardZero } from '../core/room.js';
-import { CLAMP, FILL, FLOAT_NAN, KEEP, PARAMETERS, SCALE, SCALE_DOWN } from './layouts.js';
+import { FILL, FLOAT_NAN, KEEP, PARAMETERS, SCALE, SCALE_DOWN } from './layouts.js';
 
 /** @import { ReduceKind } from './shaders/sums.js' */
 
@@ -74,7 +74,7 @@ export function parametersOf({
   words.set([factor << 8, exponent], at.inverse);
   words.set(divide, at.ifSmall);
   const halves = halfBitsOf(clipValue, FLOAT16) | (halfBitsOf(clipValue, BFLOAT16) << 16);
-  words.set([CLAMP, floatBits(clipValue), halves], at.clamp);
+  words.set([SCALE, floatBits(clipValue), halves], at.clamp);
   const isPropagating = nonfinite === 'propagate';
   const other = isPropagating ? divide : nonfinite === 'zero' ? [FILL, 0, 0, 0] : leave;
   const isMultiplied = isPropagating && !isUnlimited;

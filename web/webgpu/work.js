@@ -11,6 +11,7 @@ import { rewriteShader } from './shaders/rewrite.js';
 /** @import { Context, Kernel } from './context.js' */
 /** @import { Range, Job, DispatchKind } from './jobs.js' */
 /** @import { ReduceKind } from './shaders/sums.js' */
+/** @import { RewriteKind } from './shaders/rewrite.js' */
 
 /**
  * The bindings of a dispatch of jobs: itself, the table, the tensors.
@@ -29,11 +30,11 @@ const reduceKernel = (power) => (kind) => ({
   code: () => reduceShader(power, kind),
 });
 
-/** @type {(kind: DispatchKind) => Kernel} */
-export const rewriteKernel = (kind) => ({
-  name: `rewrite ${nameOf(kind)}`,
+/** @type {(verb: RewriteKind) => (kind: DispatchKind) => Kernel} */
+export const rewriteKernel = (verb) => (kind) => ({
+  name: `${verb} ${nameOf(kind)}`,
   groups: [jobGroup(true, kind.slots), 'u'],
-  code: () => rewriteShader(kind),
+  code: () => rewriteShader(verb, kind),
 });
 
 /** @type {Kernel} */
@@ -186,7 +187,7 @@ export class Measuring {
       ...kindsOf(this.jobs).map(reduceKernel(power)),
       MERGE_KERNEL,
       decideKernel(power),
-      ...kindsOf(jobsOf(ranges)).map(rewriteKernel),
+      ...kindsOf(jobsOf(ranges)).map(rewriteKernel('scale')),
     ];
     return Promise.all(kernels.map((kernel) => this.#context.prepare(kernel)));
   }

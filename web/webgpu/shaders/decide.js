@@ -48,17 +48,7 @@ ${PRODUCT}
 fn atMost(a: vec2<u32>, b: vec2<u32>) -> bool {
   return a.x < b.x || (a.x == b.x && a.y <= b.y);
 }
-// Of (x * 2^32 + y) * 2^e, the top bit set.
-fn squareRoot(given: vec2<u32>, e: i32) -> Number {
-  var words = given;
-  if ((e & 1) != 0) { words = vec2<u32>(words.x >> 1u, (words.x << 31u) | (words.y >> 1u)); }
-  var root = 0u;
-  for (var bit = 0x80000000u; bit != 0u; bit >>= 1u) {
-    let candidate = root | bit;
-    if (atMost(product(candidate, candidate), words)) { root = candidate; }
-  }
-  return Number(root, (e + 1) >> 1u);
-}
+${rootShader(kind === 'cube' ? 3 : 2)}
 ${kind === 'real' ? LOGARITHM : ''}
 fn normOfTotal() -> Number {
   let words = result.upper.zw;
@@ -140,6 +130,35 @@ fn main() {
 `;
 }
 
+/**
+ * The root of (x * 2^32 + y) * 2^e, the top bit set: of 64 bits the square root, of 96 the cube root, after so many are cut off that
+ * the exponent can be divided.
+ * @param {2 | 3} degree
+ */
+const rootShader = (degree) => `
+fn rootOf(words: vec2<u32>, e: i32) -> Number {
+  var wide = vec3<u32>(words, 0u);
+  var exponent = e - ${32 * (degree - 2)};
+  while (exponent % ${degree} != 0) {
+    wide = vec3<u32>(wide.x >> 1u, (wide.x << 31u) | (wide.y >> 1u), (wide.y << 31u) | (wide.z >> 1u));
+    exponent += 1;
+  }
+  var root = 0u;
+  for (var bit = 0x80000000u; bit != 0u; bit >>= 1u) {
+    let candidate = root | bit;
+    let square = product(candidate, candidate);
+    ${degree === 2 ? 'let power = vec3<u32>(square, 0u);' : POWER_OF_CUBE}
+    if (power.x < wide.x || (power.x == wide.x && atMost(power.yz, wide.yz))) { root = candidate; }
+  }
+  return normalised(root, exponent / ${degree});
+}`;
+
+const POWER_OF_CUBE = `
+    let upper = product(square.x, candidate);
+    let lower = product(square.y, candidate);
+    let middle = upper.y + lower.x;
+    let power = vec3<u32>(upper.x + u32(middle < upper.y), middle, lower.y);`;
+
 // A root that is cut short must not let a norm pass that is above the limit.
 const REAL_NORM_AT_MOST = 'let most = sumRoundedUp(norm, Number(norm.m, norm.e - 18));';
 
@@ -151,29 +170,11 @@ const NORMS = {
   if (exponent == 0u) { return normalised(largest, -149); }
   return Number((largest << 8u) | 0x80000000u, i32(exponent) - 158);`,
   first: 'return Number(words.x, e + 32);',
-  square: 'return squareRoot(words, e);',
+  square: 'return rootOf(words, e);',
+  cube: 'return rootOf(words, e);',
   fourth: `
-  let root = squareRoot(words, e);
-  return squareRoot(vec2<u32>(root.m, 0u), root.e - 32);`,
-  // The root of 96 bits, the exponent a multiple of three.
-  cube: `
-  var wide = vec3<u32>(words, 0u);
-  var exponent = e - 32;
-  while (exponent % 3 != 0) {
-    wide = vec3<u32>(wide.x >> 1u, (wide.x << 31u) | (wide.y >> 1u), (wide.y << 31u) | (wide.z >> 1u));
-    exponent += 1;
-  }
-  var root = 0u;
-  for (var bit = 0x80000000u; bit != 0u; bit >>= 1u) {
-    let candidate = root | bit;
-    let square = product(candidate, candidate);
-    let upper = product(square.x, candidate);
-    let lower = product(square.y, candidate);
-    let middle = upper.y + lower.x;
-    let cube = vec3<u32>(upper.x + select(0u, 1u, middle < upper.y), middle, lower.y);
-    if (cube.x < wide.x || (cube.x == wide.x && atMost(cube.yz, wide.yz))) { root = candidate; }
-  }
-  return normalised(root, exponent / 3);`,
+  let root = rootOf(words, e);
+  return rootOf(vec2<u32>(root.m, 0u), root.e - 32);`,
   // 2^((log2 of the sum) / p), split into a whole number, whose product with p is nearly exact, and a remainder.
   real: `
   let logarithm = logarithm2(0x3f800000u | ((words.x >> 8u) & 0x7fffffu));

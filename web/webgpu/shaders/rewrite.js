@@ -3,7 +3,6 @@
 import { BFLOAT16 } from '../../core/dtypes.js';
 import {
   CHUNKS_PER_THREAD,
-  CLAMP,
   FILL,
   JOB_ELEMENTS,
   KEEP,
@@ -14,20 +13,22 @@ import {
 } from '../layouts.js';
 import { jobShader, PRODUCT, repeat, switchOver } from './wgsl.js';
 
+/** @typedef {'scale' | 'clamp'} RewriteKind  as a result says; or to limits, those of parameters, which stand in the same place */
+
 /**
- * As a result says, or parameters whose clamp stands where the result's mode does: see web/webgpu/layouts.js. Whole words are
- * written, so two jobs of one dispatch never share one.
+ * How is said in web/webgpu/layouts.js. Whole words are written, so two jobs of one dispatch never share one.
+ * @param {RewriteKind} verb
  * @param {import('../jobs.js').DispatchKind} kind
  * @returns {string}
  */
-export function rewriteShader(kind) {
+export function rewriteShader(verb, kind) {
+  const isScale = verb === 'scale';
   return `
 ${jobShader({ ...kind, access: 'read_write' })}
 ${RESULT.wgsl}
 @group(1) @binding(0) var<uniform> result: Result;
-${PRODUCT}
-${REWRITE_ELEMENT}
-${kind.isWhole ? REWRITE_FLOATS + rewriteWhole(kind.slots) : rewriteWords(kind.hasHalves)}
+${isScale ? SCALE_ELEMENT : CLAMP_ELEMENT}
+${kind.isWhole ? rewriteWhole(isScale, kind.slots) : rewriteWords(kind.hasHalves)}
 
 @compute @workgroup_size(${THREADS})
 fn main(
@@ -45,30 +46,34 @@ fn main(
 
 const each = (/** @type {(k: number) => string} */ line) => repeat(CHUNKS_PER_THREAD, line);
 
-/**
- * All that an invocation has is loaded before any is stored; what is rare is done element by element.
- * @param {number} slots
- */
-const rewriteWhole = (slots) => `
+/** @type {(isScale: boolean, slots: number) => string} */
+const rewriteWhole = (isScale, slots) => `
+${isScale ? SCALE_FLOATS : ''}
 fn rewriteJob(job: Job, thread: u32) {
   let first = job.word >> 2u;
+  ${isScale ? scaleUsual(slots) : ''}
+  for (var chunk = first + thread; chunk < first + ${JOB_ELEMENTS / 4}u; chunk += THREADS) {
+    var x = load(job, chunk);
+    for (var i = 0u; i < 4u; i++) { x[i] = rewrittenElement(x[i], x[i], 0u); }
+    store(job, chunk, x);
+  }
+}
+`;
+
+/**
+ * All that an invocation has is loaded before any is stored; what is rare is left to be done element by element.
+ * @param {number} slots
+ */
+const scaleUsual = (slots) => `
   let at = first + thread;
-  let mode = result.mode;
-  var isUsual = (((mode == ${SCALE}u) | (mode == ${SCALE_DOWN}u)) & (result.factor != 0u)) | (mode == ${CLAMP}u);
+  var isUsual = result.mode != ${FILL}u;
   ${each((k) => `var x${k}: vec4<u32>;`)}
   ${switchOver(slots, (tensor) => each((k) => `x${k} = ${tensor}[at + ${k * THREADS}u];`))}
   ${each((k) => `x${k} = rewrittenFloats(x${k}, &isUsual);`)}
   if (isUsual) {
     ${switchOver(slots, (tensor) => each((k) => `${tensor}[at + ${k * THREADS}u] = x${k};`))}
-  } else {
-    for (var chunk = at; chunk < first + ${JOB_ELEMENTS / 4}u; chunk += THREADS) {
-      var x = load(job, chunk);
-      for (var i = 0u; i < 4u; i++) { x[i] = rewrittenElement(x[i], x[i], 0u); }
-      store(job, chunk, x);
-    }
-  }
-}
-`;
+    return;
+  }`;
 
 /** Words of one float32, or of two halves, of which one may not be the job's. */
 const rewriteWords = (/** @type {boolean} */ hasHalves) => `
@@ -91,10 +96,11 @@ const REWRITE_HALVES = `
     `;
 
 /**
- * Any element in integers, of its bits and of the same as a float32. By the codes of types: the bits of a mantissa, the implicit
+ * Any element, of its bits and of the same as a float32: multiplied in integers. By the codes of types: the bits of a mantissa, the implicit
  * one included; the smallest normal binades; Infinity; the NaN that is written.
  */
-const REWRITE_ELEMENT = `
+const SCALE_ELEMENT = `
+${PRODUCT}
 const WIDTHS = array<u32, 4>(24u, 0u, 11u, 8u);
 const SMALLEST = array<i32, 4>(-126, 0, -14, -126);
 const INFINITIES = array<u32, 4>(0x7f800000u, 0u, 0x7c00u, 0x7f80u);
@@ -106,10 +112,6 @@ fn rewrittenElement(bits: u32, widened: u32, dtype: u32) -> u32 {
   if (mode == ${FILL}u) { return QUIET_NANS[dtype] * factor; }
   let sign = bits & select(0x8000u, 0x80000000u, dtype == 0u);
   let magnitude = widened & 0x7fffffffu;
-  if (mode == ${CLAMP}u) {
-    let limit = (result.shift >> select(0u, 16u, dtype == ${BFLOAT16}u)) & 0xffffu;
-    return select(sign | min(bits ^ sign, select(limit, factor, dtype == 0u)), bits, magnitude > INFINITY);
-  }
   // Infinity times 0 is NaN; a NaN stays.
   if (magnitude >= INFINITY) { return select(bits, QUIET_NANS[dtype], magnitude == INFINITY && factor == 0u); }
   if (magnitude == 0u || factor == 0u) { return sign; }
@@ -151,13 +153,9 @@ fn rewrittenElement(bits: u32, widened: u32, dtype: u32) -> u32 {
  * factor * 2^shift, the factor of 24 bits, and the mantissas m and r of x and of the product, the rest is m * factor - r * 2^s,
  * s being 23 or 24. It is less than 2^s, so that 32 bits of each are enough.
  */
-const REWRITE_FLOATS = `
+const SCALE_FLOATS = `
 fn rewrittenFloats(x: vec4<u32>, isUsual: ptr<function, bool>) -> vec4<u32> {
   let magnitude = x & MAGNITUDE;
-  if (result.mode == ${CLAMP}u) {
-    let clamped = (x ^ magnitude) | min(magnitude, vec4<u32>(result.factor));
-    return select(clamped, x, magnitude > vec4<u32>(INFINITY));
-  }
   let isDown = result.mode == ${SCALE_DOWN}u;
   // The factor as a float in [1/2, 1).
   let factor = bitcast<f32>((126u << 23u) | (result.factor & 0x7fffffu));
@@ -178,7 +176,16 @@ fn rewrittenFloats(x: vec4<u32>, isUsual: ptr<function, bool>) -> vec4<u32> {
   let binade = bitcast<vec4<i32>>((nearest >> bits) & vec4<u32>(0xffu)) - vec4<i32>(drop);
   let isZero = magnitude == NONE;
   let isNormal = (((x >> bits) & vec4<u32>(0xffu)) >= vec4<u32>(2u)) & (binade > vec4<i32>(0)) & (binade < vec4<i32>(255));
-  *isUsual = *isUsual & all(isZero | isNormal);
+  *isUsual = *isUsual & (result.factor != 0u) & all(isZero | isNormal);
   return select(nearest - vec4<u32>(bitcast<u32>(drop) << 23u), x, isZero);
+}
+`;
+
+const CLAMP_ELEMENT = `
+fn rewrittenElement(bits: u32, widened: u32, dtype: u32) -> u32 {
+  let sign = bits & select(0x8000u, 0x80000000u, dtype == 0u);
+  let half = (result.shift >> select(0u, 16u, dtype == ${BFLOAT16}u)) & 0xffffu;
+  let limit = select(half, result.factor, dtype == 0u);
+  return select(sign | min(bits ^ sign, limit), bits, (widened & 0x7fffffffu) > INFINITY);
 }
 `;
