@@ -204,6 +204,48 @@ describe('a fault that nobody claims', () => {
       plan.destroy();
     }));
 
+  test('norm() tells of its own step: not of later ones, and not of earlier ones, which the next call of the plan throws', () =>
+    withConsole(async (told, all) => {
+      const a = tensorOf(3, 4);
+      const plan = gpu.plan({ a });
+      const offender = (/** @type {number} */ index, /** @type {number} */ value) => ({
+        name: 'GradientError',
+        tensor: 'a',
+        index,
+        value,
+      });
+      /** @type {(...values: number[]) => import('gradnorm/webgpu').GpuClipStep} */
+      const step = (...values) => {
+        device.queue.writeBuffer(a.buffer, 0, Float32Array.from(values));
+        return plan.clipGradNorm(1, { nonfinite: 'throw' });
+      };
+      const [healthy, nan, infinite, large] = [step(3, 4), step(NaN, 4), step(0, -Infinity), step(6, 8)];
+      await Promise.all([
+        healthy.norm().then((norm) => assert.equal(norm, 5)),
+        assert.rejects(nan.norm(), offender(0, NaN)),
+        assert.rejects(infinite.norm(), offender(1, -Infinity)),
+        large.norm().then((norm) => assert.equal(norm, 10)),
+      ]);
+      await all(0);
+      assert.deepEqual(told, []);
+      const [before, unasked, behind] = [step(3, 4), step(NaN, 4), step(6, 8)];
+      assert.equal(await before.norm(), 5);
+      assert.equal(await behind.norm(), 10);
+      await all(1);
+      assert.equal(told.length, 1);
+      assert.throws(() => step(3, 4), offender(0, NaN));
+      await assert.rejects(unasked.norm(), offender(0, NaN));
+      assert.equal(await step(3, 4).norm(), 5);
+      const last = plan.clipGradNorm(1);
+      a.buffer.destroy();
+      const refused = plan.clipGradNorm(1);
+      assert.ok((await last.norm()) <= 1);
+      await assert.rejects(refused.norm(), {
+        message: /^tensors\.a has a buffer that this device cannot use; /,
+      });
+      plan.destroy();
+    }));
+
   test('destroy() of a plan does not silence it', () =>
     withConsole(async (told, all) => {
       const plan = gpu.plan({ a: tensorOf(3, 4), b: mappedTensor() });

@@ -2,7 +2,7 @@
 // Does nothing when the inputs are those of the last build.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { checkModule } from './check-module.js';
 import { findProgram, npmTool, outputOf, ROOT, runQuietly, say, StepError } from './steps.js';
 
@@ -200,10 +200,13 @@ async function bundle(entries, output) {
 function writeDeclarations() {
   runQuietly(process.execPath, [npmTool('typescript'), '-p', join('tools', 'tsconfig.types.json')]);
   rmSync(join(ROOT, 'dist', 'types', 'build'), { recursive: true });
-  const folder = join(ROOT, 'dist', 'types', 'web', 'webgpu');
-  for (const name of readdirSync(folder)) {
-    if (name.endsWith('.d.ts') && name !== 'types.d.ts')
-      writeFileSync(join(folder, name), withAliases(readFileSync(join(folder, name), 'utf8')));
+  const types = join(ROOT, 'dist', 'types', 'web');
+  const aliases = join(types, 'webgpu', 'types');
+  for (const name of readdirSync(types, { recursive: true, encoding: 'utf8' })) {
+    const path = join(types, name);
+    if (!name.endsWith('.d.ts') || path === `${aliases}.d.ts`) continue;
+    const to = relative(dirname(path), aliases).replaceAll('\\', '/');
+    writeFileSync(path, withAliases(readFileSync(path, 'utf8'), to.startsWith('.') ? to : `./${to}`));
   }
 }
 
@@ -211,12 +214,13 @@ function writeDeclarations() {
  * Declarations in which tsc resolved the aliases of web/webgpu/types.js, which are there because not every library of
  * TypeScript knows WebGPU, with these aliases again.
  * @param {string} declarations
+ * @param {string} from  the module of the aliases, without its extension
  */
-function withAliases(declarations) {
+function withAliases(declarations, from) {
   return declarations
     .split('\n')
     .map((line) =>
-      /^\s*\*|^\s*\/\*/.test(line) ? line : line.replace(/\bGPU([A-Z]\w*)\b/g, 'import("./types.js").Gpu$1'),
+      /^\s*\*|^\s*\/\*/.test(line) ? line : line.replace(/\bGPU([A-Z]\w*)\b/g, `import("${from}.js").Gpu$1`),
     )
     .join('\n');
 }

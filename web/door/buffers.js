@@ -16,15 +16,22 @@ import { describe } from '../words/errors.js';
  */
 
 /**
- * A gradient in a buffer, or any list, Map or plain record of these, nested as you like. Null is skipped.
- * @typedef {GpuGradient | null | undefined | (object & { [Symbol.iterator](): Iterator<GpuGradients> }) |
+ * A parameter: any object with a `grad` that is in a buffer.
+ * @typedef {{ readonly grad?: GpuGradient | null } |
+ *   { readonly grad: GpuGradient | null | undefined, readonly name?: string }} GpuParameter
+ */
+
+/**
+ * A gradient in a buffer, a parameter, or any list, Map or plain record of these, nested as you like. Null is skipped.
+ * @typedef {GpuGradient | GpuParameter | null | undefined | (object & { [Symbol.iterator](): Iterator<GpuGradients> }) |
  *   { readonly size: number, entries(): Iterator<[unknown, GpuGradients]> } |
  *   { readonly [name: string]: GpuGradients }} GpuGradients
  */
 
 /**
  * Gradients in buffers, in arrays, or both.
- * @typedef {GpuGradient | import('./collect.js').Gradient | (object & { [Symbol.iterator](): Iterator<MixedGradients> }) |
+ * @typedef {GpuGradient | GpuParameter | import('./collect.js').Gradient | import('./collect.js').Parameter |
+ *   (object & { [Symbol.iterator](): Iterator<MixedGradients> }) |
  *   { readonly size: number, entries(): Iterator<[unknown, MixedGradients]> } |
  *   { readonly [name: string]: MixedGradients }} MixedGradients
  */

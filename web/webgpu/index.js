@@ -8,6 +8,7 @@
  * @typedef {import('../door/gpu-options.js').GpuValueOptions} GpuValueOptions
  * @typedef {import('../monitor/ahead.js').GpuMonitor} GpuMonitor
  * @typedef {import('../door/buffers.js').GpuGradient} GpuGradient
+ * @typedef {import('../door/buffers.js').GpuParameter} GpuParameter
  * @typedef {import('../door/buffers.js').GpuGradients} GpuGradients
  * @typedef {import('../door/buffers.js').MixedGradients} MixedGradients
  */

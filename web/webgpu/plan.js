@@ -32,11 +32,11 @@ import { Jobs, Measuring, rewriteKernel } from './work.js';
  * A step of clipping that was submitted, or encoded into your encoder.
  * @typedef {object} GpuClipStep
  * @property {GpuBuffer} result  the plan's result buffer, usable as STORAGE, UNIFORM or COPY_SRC; 64 bytes, of which yours are
- *   the first 16: flags (u32; 1: NaN, 2: infinity, 4: the gradients were rewritten, or clipCoefficient says that they are to
- *   be), the norm before (f32), the coefficient that they were multiplied by (f32, 1 if they were not), and the number of the step (u32, from 1). Later
- *   steps of the plan overwrite it, in the order of the queue.
+ *   the first 16: flags (u32; 1: the norm is NaN, 2: it is infinite, 4: the gradients were rewritten, or clipCoefficient says that
+ *   they are to be), the norm before (f32), the coefficient that they were multiplied by (f32, 1 if they were not), and the number
+ *   of the step (u32, from 1). Later steps of the plan overwrite it, in the order of the queue.
  * @property {() => Promise<number>} norm  the norm before. Call it after submitting your encoder, and before seven more
- *   steps of this plan. Rejects if WebGPU refused the step, or your encoder was not submitted: ask again when it was.
+ *   steps of this plan. Rejects if WebGPU refused this step, or your encoder was not submitted: ask again when it was.
  *   If nobody asks, the console tells what was wrong, once, and the next call of a method of the plan throws it.
  */
 
