@@ -2,7 +2,7 @@
 // compiled before they are needed, and products on devices that round in their own way.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { clipGradNorm, GradMonitor } from 'gradnorm';
+import { clipGradNorm, GradMonitor, gradNorm } from 'gradnorm';
 import { GpuGradNorm } from 'gradnorm/webgpu';
 import { sgdStep } from '../web/examples/gpu.js';
 import { createRandom, hex, makeArray } from './accuracy.js';
@@ -410,6 +410,61 @@ describe('what is rare, in whole jobs', () => {
   });
 });
 
+describe('jobs that are whole and jobs that are not', () => {
+  // A job is whole if it begins at a multiple of 16 bytes; four bytes later every element is rewritten in integers.
+  test('are rewritten to the same bits, whatever the elements, the factor, the mode and what is not finite', async () => {
+    const random = createRandom(17);
+    const pick = (/** @type {any[]} */ list) => list[Math.floor(random() * list.length)];
+    const anyBits = () => Math.floor(random() * 2 ** 32);
+    const finiteBits = (/** @type {number} */ least, /** @type {number} */ most) =>
+      ((pick([0, 1]) << 31) |
+        (Math.floor(least + random() * (most - least)) << 23) |
+        Math.floor(random() * 2 ** 23)) >>>
+      0;
+    const KINDS = [
+      () => anyBits(),
+      () => finiteBits(0, 255),
+      () => finiteBits(0, 4),
+      () => finiteBits(100, 140),
+      () => finiteBits(250, 255),
+    ];
+    const RARE = [0x7f800000, 0xff800000, 0x7fc00001, 0xff812345, 0, 0x80000000, 1, 0x007fffff, 0x7f7fffff];
+    for (let trial = 0; trial < (IS_THOROUGH ? 600 : 60); ++trial) {
+      const words = new Uint32Array(JOB);
+      const kind = pick(KINDS);
+      // Few, so that most invocations have none.
+      const rare =
+        random() < 0.5 ? [] : Array.from({ length: 3 }, () => [pick([...words.keys()]), pick(RARE)]);
+      words.forEach((_, i) => (words[i] = kind()));
+      for (const [i, bits] of rare) words[i] = bits;
+      const elements = new Float32Array(words.buffer);
+      const lossScale = pick([1, 1, 3, 1024, 1 / 8, 1e-3, 2 ** 40, 2 ** -40, 2 ** 126, 2 ** -140]);
+      const nonfinite = pick(['propagate', 'propagate', 'skip', 'zero']);
+      const norm = gradNorm(elements);
+      const maxNorm = pick([Infinity, 0, 1, norm < Infinity ? (norm / lossScale) * random() : 1e-40]);
+      const isValue = random() < 0.25;
+      const tensors = [0, 4].map((offset) => ({
+        buffer: bufferOf(device, elements, offset, 0),
+        offset,
+        length: JOB,
+      }));
+      const written = [];
+      for (const { buffer, offset, length } of tensors) {
+        const plan = gpu.plan([{ buffer, offset, length }]);
+        if (isValue) plan.clipGradValue(maxNorm, { lossScale });
+        else await plan.clipGradNorm(maxNorm, { lossScale, nonfinite }).norm();
+        written.push(new Uint32Array(await bytesOf(device, buffer), offset, JOB));
+        plan.destroy();
+        buffer.destroy();
+      }
+      const [whole, other] = written;
+      const at = whole.findIndex((bits, i) => bits !== other[i]);
+      const call = `trial ${trial}: ${isValue ? 'clipGradValue' : 'clipGradNorm'}(${maxNorm}), ${lossScale}, ${nonfinite}`;
+      assert.equal(at, -1, `${call}: of ${[words, whole, other].map((list) => list[at]?.toString(16))}`);
+    }
+  });
+});
+
 describe('calls between a step and its submit', () => {
   test('that read count for nothing: the step clips, and its norm is there', async () => {
     const tensor = tensorOf(Float32Array.of(30, 40));
@@ -697,17 +752,33 @@ describe('lossScale', () => {
   test('what is not finite: nothing is written under skip and throw; without a limit the others are divided', async () => {
     for (const bad of [NaN, -Infinity]) {
       for (const nonfinite of POLICIES) {
-        const elements = Float32Array.of(8, bad, 16);
-        const tensor = tensorOf(elements);
-        const step = gpu.plan([tensor]).clipGradNorm(Infinity, { lossScale: 8, nonfinite });
-        if (nonfinite === 'throw') await assert.rejects(step.norm(), /\[0\] has the value .* at index 1;/);
-        else assert.equal(await step.norm(), Math.abs(bad));
-        const isKept = nonfinite === 'skip' || nonfinite === 'throw';
-        const expected = isKept
-          ? elements
-          : Float32Array.from(nonfinite === 'zero' ? [0, 0, 0] : [1, bad, 2]);
-        assert.deepEqual(new Float32Array((await wordsOf(tensor.buffer)).buffer), expected);
+        for (const length of [3, JOB]) {
+          for (const lossScale of [1 / 8, 8, 1024]) {
+            const elements = makeArray(Float32Array, length, (i) => (i === 1 ? bad : 8 * (i + 1)));
+            const tensor = tensorOf(elements);
+            const step = gpu.plan([tensor]).clipGradNorm(Infinity, { lossScale, nonfinite });
+            if (nonfinite === 'throw')
+              await assert.rejects(step.norm(), /\[0\] has the value .* at index 1;/);
+            else assert.equal(await step.norm(), Math.abs(bad));
+            const isKept = nonfinite === 'skip' || nonfinite === 'throw';
+            const written = (/** @type {number} */ x) =>
+              nonfinite === 'zero' ? 0 : Number.isNaN(x) ? x : x / lossScale;
+            const expected = isKept ? elements : elements.map(written);
+            const where = `${bad}, ${nonfinite}, ${length}, ${lossScale}`;
+            assert.deepEqual(new Float32Array(await bytesOf(device, tensor.buffer)), expected, where);
+          }
+        }
       }
+    }
+  });
+
+  test('clipGradValue: NaN stays, infinities become clipValue, in jobs of every kind', async () => {
+    for (const length of [5, JOB]) {
+      const elements = makeArray(Float32Array, length, (i) => [NaN, Infinity, -Infinity, 3, -4000][i % 5]);
+      const tensor = tensorOf(elements);
+      gpu.plan([tensor]).clipGradValue(2, { lossScale: 1024 });
+      const expected = elements.map((x) => (Number.isNaN(x) ? x : Math.max(-2, Math.min(2, x / 1024))));
+      assert.deepEqual(new Float32Array(await bytesOf(device, tensor.buffer)), expected);
     }
   });
 

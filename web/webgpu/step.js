@@ -30,6 +30,7 @@ export function normOf({ ledger, slot, verdict, number, isOwn, throws, finish })
         'gradnorm: the result of this step was overwritten; expected norm() to be called before seven more',
       );
     }
+    ledger.checkUsable();
     if (!isOwn) slot.fetch();
     const words = await slot.read(ledger, verdict);
     if (words[RESULT.at.head + 3] === number) return finish(words);

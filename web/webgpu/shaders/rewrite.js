@@ -175,8 +175,9 @@ fn rewrittenFloats(x: vec4<u32>, isUsual: ptr<function, bool>) -> vec4<u32> {
   let drop = -24 - bitcast<i32>(result.shift);
   let binade = bitcast<vec4<i32>>((nearest >> bits) & vec4<u32>(0xffu)) - vec4<i32>(drop);
   let isZero = magnitude == NONE;
-  let isNormal = (((x >> bits) & vec4<u32>(0xffu)) >= vec4<u32>(2u)) & (binade > vec4<i32>(0)) & (binade < vec4<i32>(255));
-  *isUsual = *isUsual & (result.factor != 0u) & all(isZero | isNormal);
+  // The product with a factor in [1/2, 1) is normal, too.
+  let isNormal = (magnitude >= vec4<u32>(2u << 23u)) & (magnitude < vec4<u32>(INFINITY));
+  *isUsual = *isUsual & (result.factor != 0u) & all(isZero | (isNormal & (binade > vec4<i32>(0)) & (binade < vec4<i32>(255))));
   return select(nearest - vec4<u32>(bitcast<u32>(drop) << 23u), x, isZero);
 }
 `;
