@@ -4,8 +4,8 @@ import { COPY_DST, STORAGE } from './layouts.js';
 /** @import { GpuBindGroup, GpuBindGroupLayout, GpuComputePipeline, GpuDevice } from './types.js' */
 
 /**
- * A shader, by a name that no other has, and the bindings of each of its groups: a letter each, for a uniform buffer, or one of
- * storage that is read or written.
+ * A shader, by a name that no other has, and the bindings of each of its groups, a letter for each: u for a uniform buffer, r for
+ * storage that is read, w for storage that is written.
  * @typedef {{ name: string, groups: string[], code: () => string }} Kernel
  */
 

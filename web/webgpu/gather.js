@@ -9,7 +9,7 @@ import { COPY_DST, COPY_SRC, JOB_ELEMENTS, STORAGE } from './layouts.js';
 /** A buffer of which no more than this is read, in bytes, may be copied together with others: a job of float32. */
 const MOST_GATHERED = 4 * JOB_ELEMENTS;
 
-/** Copies of those ranges whose buffers are hardly read otherwise. */
+/** Copies of the ranges in buffers of which little is measured. */
 export class Gather {
   /** Sources, where they begin, where they go, and their bytes. @type {[GpuBuffer, number, number, number][]} */
   #copies = [];
@@ -36,7 +36,7 @@ export class Gather {
       if (!isSmall || end + size > room) return -1;
       const target = end;
       this.#copies.push([buffer, wordsAround(range).begin, target, size]);
-      // Where a job of float32 is whole.
+      // The next multiple of 16 bytes, so that a job of float32 can be whole there.
       end += Math.ceil(size / 16) * 16;
       return target;
     });

@@ -78,9 +78,10 @@ export const MERGE = /* @__PURE__ */ layout(`
 struct Merge { count: u32, first: u32, each: u32, firstTotal: u32, }`);
 
 /**
- * The parameters of a step. Numbers are mantissa * 2^exponent, the mantissa's top bit set or 0: maxNorm; with eps once more times
- * lossScale, as what is measured is; the inverse of lossScale. How to rewrite, and the coefficient: if the norm is
- * at most the limit, by clipGradValue, for a NaN, for Infinity. p = powerUpper * 2^-16 + powerLower. The room is 2^-room of the norm, none if 0.
+ * The parameters of a step. Numbers are a mantissa, its top bit set or 0, times 2^exponent: maxNorm; maxNorm and eps times
+ * lossScale, since gradients are measured before they are divided; the inverse of lossScale. Three times the mode, factor and
+ * shift of a result and the coefficient: if the norm is at most the limit, if it is NaN, if it is infinite. The clamp is what stands
+ * in their place when clipGradValue rewrites. p = powerUpper * 2^-16 + powerLower. The room is 2^-room of the norm, none if 0.
  */
 export const PARAMETERS = /* @__PURE__ */ layout(`
 struct Parameters {

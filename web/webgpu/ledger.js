@@ -79,11 +79,15 @@ export class Ledger {
   }
 
   /**
-   * Adds to the encoder of the user, whose finish() and submit() are told what is wrong, and nobody else.
+   * Adds to the encoder of the user, whose finish() and submit() are told what is wrong, and nobody else. If it is finished, they
+   * were called: the marker tells that.
+   * @param {import('./types.js').GpuCommandEncoder} encoder
    * @param {() => void} encode
    */
-  encode(encode) {
+  encode(encoder, encode) {
+    const { verdict } = this.watch(() => encoder.insertDebugMarker('gradnorm'));
     watched(this.#context, this.#tensors, encode);
+    return verdict;
   }
 
   /** @param {Verdict} verdict  of a step that may never be asked for */

@@ -352,10 +352,7 @@ export class GpuPlan {
       if (readback !== undefined) target.copyBufferToBuffer(this.#result, 0, readback, 0, 4 * RESULT.words);
       copy?.(target);
     };
-    if (encoder !== undefined) {
-      this.#ledger.encode(() => add(encoder, slot?.kept));
-      return Promise.resolve(null);
-    }
+    if (encoder !== undefined) return this.#ledger.encode(encoder, () => add(encoder, slot?.kept));
     return this.#ledger.watch(() => {
       const own = device.createCommandEncoder({ label });
       add(own, slot?.readback);

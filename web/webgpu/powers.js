@@ -60,7 +60,7 @@ export function parametersOf({
   const { at } = PARAMETERS;
   const words = new Uint32Array(PARAMETERS.words);
   const numbers = new Float32Array(words.buffer);
-  // Where it is beyond the doubles, so is no norm.
+  // If the product is beyond the doubles, no norm is above it.
   const limit = maxNorm * lossScale;
   const isUnlimited = limit === Infinity;
   const [mantissa, exponent] = numberOf(1 / lossScale);

@@ -5,7 +5,7 @@ import { COPY_DST, COPY_SRC, MAP_READ, PARAMETERS, RESULT, UNIFORM } from './lay
 /** @import { GpuBuffer } from './types.js' */
 /** @import { Context } from './context.js' */
 
-/** Steps after which one that was not submitted, or that nobody asked for its result, is given up. */
+/** How many steps later a slot is used again, even if its step was not submitted or nobody asked for its norm. */
 export const RING_SLOTS = 8;
 
 const RESULT_BYTES = 4 * RESULT.words;

@@ -131,8 +131,8 @@ fn main() {
 }
 
 /**
- * The root of (x * 2^32 + y) * 2^e, the top bit set: of 64 bits the square root, of 96 the cube root, after so many are cut off that
- * the exponent can be divided.
+ * The root of (x * 2^32 + y) * 2^e, the top bit set: the square root of 64 bits, or the cube root of 96. Before, as many low bits are
+ * cut off (fewer than the degree) as make the exponent a multiple of the degree.
  * @param {2 | 3} degree
  */
 const rootShader = (degree) => `

@@ -13,7 +13,11 @@ import {
 } from '../layouts.js';
 import { jobShader, PRODUCT, repeat, switchOver } from './wgsl.js';
 
-/** @typedef {'scale' | 'clamp'} RewriteKind  as a result says; or to limits, those of parameters, which stand in the same place */
+/**
+ * 'scale': as the result buffer says. 'clamp': to the limits in the parameters, which stand where a result has its factor and
+ * shift, so that either buffer can be bound.
+ * @typedef {'scale' | 'clamp'} RewriteKind
+ */
 
 /**
  * How is said in web/webgpu/layouts.js. Whole words are written, so two jobs of one dispatch never share one.

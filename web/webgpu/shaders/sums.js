@@ -9,7 +9,7 @@ import { LOGARITHM, PARAMETERS } from './wgsl.js';
 
 /**
  * What small jobs are multiplied by, 2^LIFT, and the biased exponent below which they are: subnormals, which a device may flush,
- * become normal. If a job is not small, its subnormals are 2^-95 of the largest, and count nothing.
+ * become normal. If a job is not small, its subnormals are below 2^-94 of the largest, and count nothing.
  */
 const LIFT = 100;
 const SMALL = 95;
@@ -25,7 +25,8 @@ const SMALL = 95;
  *   norm; and at most 2^-26 is cut off.
  * - other p: y^p = 2^(p log2 y), see web/webgpu/shaders/wgsl.js.
  *
- * Elements smaller than 2^-63 of the largest (2^-87 for real p) may count as zero.
+ * What a power has below a unit is cut off, so that elements far below the largest count as zero: below 2^-42 of 2^E for p = 1,
+ * 2^-21 for p = 2, 2^-14 for p = 3.
  *
  * The text has, for a job whose largest magnitude is not 0:
  *

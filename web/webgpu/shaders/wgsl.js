@@ -23,7 +23,8 @@ export function switchOver(slots, body) {
  * The bindings of a shader whose workgroups take a job each. The elements of a job are counted from the word of the buffer in
  * which they begin; those that it has are from start up to end. The bindings of whole jobs, see web/webgpu/jobs.js, hold
  * vectors of four elements.
- * @param {import('../jobs.js').DispatchKind & { access: 'read' | 'read_write' }} options  the table of jobs gets the other
+ * @param {import('../jobs.js').DispatchKind & { access: 'read' | 'read_write' }} options  access to the tensors; the table of jobs,
+ *   behind which what is found of them goes, is written where they are read, and read where they are written
  */
 export function jobShader({ slots, isWhole, hasHalves, access }) {
   const unit = isWhole ? 'vec4<u32>' : 'u32';
