@@ -51,7 +51,7 @@ export function normOf({ ledger, slot, verdict, number, isOwn, throws, finish })
     verdicts.push(isFinite);
   }
   return async () => {
-    for (const each of verdicts) ledger.claim(each);
+    verdicts.forEach((each) => ledger.claim(each));
     if (reading === null || (isEarly && !isGone())) {
       isEarly = false;
       reading = read();

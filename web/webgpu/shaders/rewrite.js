@@ -180,7 +180,7 @@ fn rewrittenFloats(x: vec4<u32>, isUsual: ptr<function, bool>) -> vec4<u32> {
   let binade = bitcast<vec4<i32>>((nearest >> bits) & vec4<u32>(0xffu)) - vec4<i32>(drop);
   let isZero = magnitude == NONE;
   // The product with a factor in [1/2, 1) is normal, too.
-  let isNormal = (magnitude >= vec4<u32>(2u << 23u)) & (magnitude < vec4<u32>(INFINITY));
+  let isNormal = magnitude - vec4<u32>(2u << 23u) < vec4<u32>(INFINITY - (2u << 23u));
   *isUsual = *isUsual & (result.factor != 0u) & all(isZero | (isNormal & (binade > vec4<i32>(0)) & (binade < vec4<i32>(255))));
   return select(nearest - vec4<u32>(bitcast<u32>(drop) << 23u), x, isZero);
 }
