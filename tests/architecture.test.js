@@ -6,7 +6,7 @@ import { join, posix } from 'node:path';
 import { describe, test } from 'node:test';
 import ts from 'typescript';
 import { BYTE_SHIFTS, DTYPE_NAMES } from '../web/core/dtypes.js';
-import { PARTIAL_WORDS } from '../web/core/layout.js';
+import { HEALTH_WORDS, PARTIAL_WORDS, PIECE_WORDS } from '../web/core/layout.js';
 import { TOTALS, WORDS } from '../web/core/partial.js';
 import { PARAMETERS, RESULT } from '../web/webgpu/layouts.js';
 import { ROOT } from './support.js';
@@ -31,6 +31,7 @@ const WEB_FLOORS = [
   ['web/core/source-inline.js', 'web/core/source-url.js', 'web/core/homes.js'],
   ['web/core/pack.js'],
   ['web/core/resident.js', 'web/core/reduce.js', 'web/core/inspect.js', 'web/core/rewrite.js'],
+  ['web/core/inspection.js'],
   ['web/door/collect.js', 'web/door/clip-options.js'],
   ['web/door/aliases.js', 'web/door/template.js'],
   ['web/norm.js', 'web/clip.js', 'web/report.js', 'web/accumulator.js', 'web/alloc.js'],
@@ -247,6 +248,9 @@ describe('JavaScript', () => {
       'accumulator',
       'core/dtypes',
       'core/inspect',
+      'core/inspection',
+      'core/layout',
+      'core/module',
       'core/partial',
       'core/reduce',
       'core/room',
@@ -370,6 +374,7 @@ describe('tables that both languages have say the same', () => {
     const [, digits] = /int kDigits = (\d+);/.exec(read('src/partial.hpp')) ?? [];
     assert.equal(Number(digits), TOTALS);
     assert.equal(WORDS, PARTIAL_WORDS);
+    assert.equal(PIECE_WORDS, PARTIAL_WORDS + HEALTH_WORDS + 1);
   });
 });
 

@@ -156,7 +156,7 @@ const CHUNKS = /** @type {const} */ ([
   [/\/web\/cli\/(?!gradnorm\.js|worker\.js)/, 'cli/shared'],
   [/\/web\/(webgpu\/|door\/(buffers|gpu-options)\.js|monitor\/ahead\.js)/, 'gpu'],
   [/\/web\/(monitor\/|monitor\.js)/, 'monitor'],
-  [/\/web\/report\.js$/, 'report'],
+  [/\/web\/(report|core\/inspection)\.js$/, 'report'],
   [/\/web\/accumulator\.js$/, 'accumulator'],
   [/\/web\/(core|door|words)\/(?!source-)|\/web\/(alloc|clip|norm)\.js$/, 'core'],
 ]);

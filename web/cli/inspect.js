@@ -1,6 +1,6 @@
 // web/cli/inspect.js: a tensor in a file, or a piece of one, chunk by chunk to an inspection.
 import { CHUNK_ELEMENTS, InexactInteger, WIDEST_BYTES } from './element-types.js';
-import { Inspection } from './inspection.js';
+import { ChunkInspection } from './inspection.js';
 import { InputError } from './words.js';
 
 /**
@@ -11,12 +11,12 @@ const CHUNK_BYTES = CHUNK_ELEMENTS * WIDEST_BYTES;
 
 /** @param {number} normType */
 export function newInspection(normType) {
-  return new Inspection(normType, 2 * CHUNK_BYTES);
+  return new ChunkInspection(normType, 2 * CHUNK_BYTES);
 }
 
 /**
  * @param {StoredTensor} tensor
- * @param {Inspection} inspection
+ * @param {ChunkInspection} inspection
  * @param {(bytes: number) => void} onRead
  */
 export async function inspect(tensor, inspection, onRead) {

@@ -51,7 +51,7 @@ function divisionFor(tensors) {
 
 /**
  * @param {StoredTensor} tensor
- * @param {import('./inspection.js').Inspection} inspection  at the end of it
+ * @param {import('../core/inspection.js').Inspection} inspection  at the end of it
  * @returns {Row}
  */
 function rowOf({ name, type, indexOf }, inspection) {

@@ -1,8 +1,8 @@
 // web/cli/work.js: what every thread does: takes the next piece, and leaves what it knows of it in memory that all share.
+import { PIECE_WORDS } from '../core/layout.js';
 import { elementType } from './element-types.js';
 import { fill } from './file.js';
 import { inspect, newInspection } from './inspect.js';
-import { TENSOR_WORDS } from './inspection.js';
 import { readRange } from './tensor.js';
 
 /**
@@ -37,7 +37,7 @@ export function shareOut(pieces, normType) {
     next: new Int32Array(new SharedArrayBuffer(4)),
     done: new BigInt64Array(new SharedArrayBuffer(8)),
     isMeasured: new Uint8Array(new SharedArrayBuffer(pieces.length)),
-    words: new BigUint64Array(new SharedArrayBuffer(8 * TENSOR_WORDS * pieces.length)),
+    words: new BigUint64Array(new SharedArrayBuffer(8 * PIECE_WORDS * pieces.length)),
   };
 }
 
@@ -69,7 +69,7 @@ export async function takePart(work, onRead = () => {}) {
  * @param {number} index  of a piece
  */
 export function wordsOf({ words }, index) {
-  return words.subarray(TENSOR_WORDS * index, TENSOR_WORDS * (index + 1));
+  return words.subarray(PIECE_WORDS * index, PIECE_WORDS * (index + 1));
 }
 
 /**

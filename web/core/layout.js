@@ -15,3 +15,6 @@ export const HEALTH_WORDS = 13;
 
 /** `Row`, doubles. */
 export const ROW_NUMBERS = 10;
+
+/** What is known of a piece: the words of its partial and health, and the value of the first element that is not finite. */
+export const PIECE_WORDS = 23;

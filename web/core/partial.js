@@ -98,15 +98,6 @@ export function writeSum(words, sum, exponent) {
 }
 
 /**
- * The sum of a state, mantissa * 2^exponent.
- * @param {BigUint64Array} words
- */
-export function sumOf(words) {
-  const sum = words.subarray(0, TOTALS).reduce((upper, digit) => (upper << 32n) + digit, 0n);
-  return { mantissa: Number(sum), exponent: 32 * (Number(BigInt.asIntN(64, words[TOP])) - TOTALS + 1) };
-}
-
-/**
  * FNV-1a with 32 bits over the bytes of the state and of p, to recognise a state that was damaged.
  * @param {BigUint64Array} words
  * @param {number} normType

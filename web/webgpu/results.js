@@ -1,7 +1,10 @@
 // web/webgpu/results.js: from the words that the GPU wrote to those of partials of the core, which merges them and takes the root, and
 // to what a report says of each tensor and of all.
-import { ELEMENTS, emptyState, FLAGS, INFINITY, LARGEST, NAN, sumOf, writeSum } from '../core/partial.js';
-import { finish, mergeInto } from '../core/reduce.js';
+import { Inspection } from '../core/inspection.js';
+import { PARTIAL_WORDS, PIECE_WORDS } from '../core/layout.js';
+import { getCore } from '../core/module.js';
+import { ELEMENTS, emptyState, FLAGS, INFINITY, LARGEST, NAN, writeSum } from '../core/partial.js';
+import { finish } from '../core/reduce.js';
 import { FLOAT_INFINITY, RESULT } from './layouts.js';
 
 /** @import { Health } from '../core/inspect.js' */
@@ -26,9 +29,6 @@ export function offenderOf(words) {
   const [largest, job, position, bits] = words.subarray(RESULT.at.upper);
   return largest < FLOAT_INFINITY ? null : { job, position, value: floatOf(bits) };
 }
-
-/** @type {(words: Uint32Array, elements: number) => BigUint64Array} */
-const partialOfJob = (words, elements) => partialOf(words, words.subarray(2, 4), words[1] | 0, elements);
 
 /**
  * @param {Uint32Array} words  of a partial on the GPU, see RESULT in web/webgpu/layouts.js
@@ -59,61 +59,41 @@ function partialOf([largest], digits, exponent, elements) {
  * @param {readonly Job[]} jobs  of those that are not empty, in their order
  * @param {BigUint64Array} total  the partial of all
  * @param {Uint32Array} words  of all jobs the partial, that of those that are finite for p = 1, and the counts
- * @returns {{ total: Health, rows: { health: Health, value: number }[] }}  with the first value that is not finite
+ * @returns {{ total: Health, rows: { health: Health, value: number | undefined }[] }}  with the first value that is not finite
  */
 export function rowsOf(normType, tensors, jobs, total, words) {
-  const wordsOf = (/** @type {number} */ region, /** @type {Job} */ { number }) =>
-    words.subarray(4 * (region * jobs.length + number), 4 * (region * jobs.length + number + 1));
-  const finiteOfAll = emptyState();
-  let end = 0;
+  const inspection = new Inspection(normType, getCore());
+  let next = 0;
   const rows = tensors.map(({ length }) => {
-    const [partial, finite] = [emptyState(), emptyState()];
-    new Float64Array(partial.buffer)[ELEMENTS] = length;
-    const counts = { zeros: 0, nan: 0, inf: 0, firstNonfinite: -1, value: 0 };
-    for (const { range } = jobs[end] ?? {}; length > 0 && jobs[end]?.range === range; ++end) {
-      mergeInto(partialOfJob(wordsOf(0, jobs[end]), 0), partial);
-      mergeInto(partialOfJob(wordsOf(1, jobs[end]), 0), finite);
-      count(wordsOf(2, jobs[end]), jobs[end], counts);
-    }
-    mergeInto(finite, finiteOfAll);
-    return { health: healthOf(normType, partial, finite, counts), value: counts.value };
+    for (const { range } = jobs[next] ?? {}; length > 0 && jobs[next]?.range === range; ++next)
+      inspection.addWords(pieceOf(jobs, next, words));
+    const row = { health: inspection.row(), value: inspection.first?.value };
+    inspection.next();
+    return row;
   });
-  const sumOver = (/** @type {'zeros' | 'nan' | 'inf'} */ name) =>
-    rows.reduce((sum, { health }) => sum + health[name], 0);
-  const counts = { zeros: sumOver('zeros'), nan: sumOver('nan'), inf: sumOver('inf'), firstNonfinite: -1 };
-  return { total: healthOf(normType, total, finiteOfAll, counts), rows };
-}
-
-/** @type {(words: Uint32Array, job: Job, counts: { zeros: number, nan: number, inf: number, firstNonfinite: number, value: number }) => void} */
-function count([zerosAndNans, infinite, position, bits], { firstElement }, counts) {
-  counts.zeros += zerosAndNans & 0xffff;
-  counts.nan += zerosAndNans >>> 16;
-  counts.inf += infinite;
-  if (bits === 0 || counts.firstNonfinite >= 0) return;
-  counts.firstNonfinite = firstElement + position;
-  counts.value = floatOf(bits);
+  return { total: { ...inspection.total(), norm: finish(total, normType) }, rows };
 }
 
 /**
- * @param {number} normType
- * @param {BigUint64Array} partial  of all elements
- * @param {BigUint64Array} finite   of those that are finite, for p = 1
- * @param {Pick<Health, 'zeros' | 'nan' | 'inf' | 'firstNonfinite'>} counts
- * @returns {Health}
+ * What the core knows of a piece, from what the GPU wrote of a job.
+ * @param {readonly Job[]} jobs
+ * @param {number} index
+ * @param {Uint32Array} words
  */
-function healthOf(normType, partial, finite, { zeros, nan, inf, firstNonfinite }) {
-  const elements = new Float64Array(partial.buffer)[ELEMENTS];
-  return {
-    norm: finish(partial, normType),
-    ...sumOf(partial),
-    elements,
-    max: new Float64Array(finite.buffer)[LARGEST],
-    meanAbs: finish(finite, 1) / Math.max(1, elements - nan - inf),
-    zeros,
-    nan,
-    inf,
-    firstNonfinite,
-  };
+function pieceOf(jobs, index, words) {
+  const { start, stop } = jobs[index];
+  const [partial, finite, counts] = [0, 1, 2].map((region) =>
+    words.subarray(4 * (region * jobs.length + index), 4 * (region * jobs.length + index + 1)),
+  );
+  const [zerosAndNans, infinite, position, bits] = counts;
+  const piece = new BigUint64Array(PIECE_WORDS);
+  [partial, finite].forEach((part, i) =>
+    piece.set(partialOf(part, part.subarray(2), part[1] | 0, stop - start), i * PARTIAL_WORDS),
+  );
+  const first = bits === 0 ? -1 : position;
+  const numbers = [zerosAndNans & 0xffff, zerosAndNans >>> 16, infinite, first, floatOf(bits)];
+  new Float64Array(piece.buffer).set(numbers, 2 * PARTIAL_WORDS);
+  return piece;
 }
 
 /** @param {number} bits */
