@@ -247,7 +247,6 @@ describe('JavaScript', () => {
     const known = [
       'accumulator',
       'core/dtypes',
-      'core/inspect',
       'core/inspection',
       'core/layout',
       'core/module',

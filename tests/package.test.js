@@ -32,7 +32,7 @@ const MAX_BROTLI_BYTES = [
   ['gradNorm, clipGradNorm', 'gradnorm', budget(17_300)],
   ['*', 'gradnorm', budget(23_450)],
 ];
-const MAX_GPU_BROTLI_BYTES = 16_000;
+const MAX_GPU_BROTLI_BYTES = 15_900;
 const MAX_WASM_BYTES = budget(24_000);
 
 /** The modules of web/ without types of their own: programs, the contract, and the entries, whose types are those of web/api.js. */

@@ -147,18 +147,27 @@ export function gradReport(gradients, options = {}) {
   const { normType = 2 } = options;
   checkNormType(normType);
   const tensors = collect(gradients);
+  return reportOfTensors(tensors, normType, namesOf(tensors));
+}
+
+/**
+ * @param {readonly import('./core/dtypes.js').Tensor[]} tensors
+ * @param {number} normType
+ * @param {(index: number) => string} nameOf
+ * @returns {GradReport}
+ */
+export function reportOfTensors(tensors, normType, nameOf) {
   const { total, rows } = inspect(tensors, normType);
   // All that rows are made of later: not the tensors, which this would keep in memory.
-  const nameOf = namesOf(tensors);
-  const dtypes = tensors.map(({ dtype }) => dtype);
+  const dtypes = tensors.map(({ dtype }) => DTYPE_NAMES[dtype]);
   /** @type {Nonfinite[]} */
   const nonfinite = [];
-  tensors.forEach((tensor, i) => {
+  for (const [i, tensor] of tensors.entries()) {
     const index = firstNonfiniteOf(rows, i);
     if (index >= 0) nonfinite.push({ tensor: nameOf(i), index, value: valueAt(tensor, index) });
-  });
+  }
   return new GradReport(normType, total, nonfinite, () =>
-    dtypes.map((dtype, i) => ({ name: nameOf(i), dtype: DTYPE_NAMES[dtype], health: readRow(rows, i) })),
+    dtypes.map((dtype, i) => ({ name: nameOf(i), dtype, health: readRow(rows, i) })),
   );
 }
 

@@ -1,9 +1,8 @@
 // web/webgpu/plan.js: GpuPlan, the verbs of the API for a fixed list of tensors in buffers. Encodes what web/webgpu/work.js
 // prepared, and gives what comes back to the core.
 import { NormAccumulator } from '../accumulator.js';
-import { reportOfRows } from '../report.js';
+import { reportOfRows, reportOfTensors } from '../report.js';
 import { DTYPE_NAMES, isHalf } from '../core/dtypes.js';
-import { inspect, readRow, valueAt } from '../core/inspect.js';
 import { emptyState, jsonOf } from '../core/partial.js';
 import { finish, reduceInto } from '../core/reduce.js';
 import { readClipOptions } from '../door/clip-options.js';
@@ -245,17 +244,16 @@ export class GpuPlan {
     checkNormType(normType);
     this.#ledger.enter();
     const kind = kindOf(normType);
-    const { total, rows } = await (kind === null
-      ? this.#inspectOnCpu(normType)
-      : this.#inspect(normType, kind));
-    const nameOf = (/** @type {number} */ i) => ({
-      name: this.#tensors[i].name,
-      dtype: DTYPE_NAMES[this.#tensors[i].dtype],
-    });
+    const nameOf = (/** @type {number} */ i) => this.#tensors[i].name;
+    if (kind === null)
+      return onCpu(this.#context, this.#ledger, this.#tensors, (copies) =>
+        reportOfTensors(copies, normType, nameOf),
+      );
+    const { total, rows } = await this.#inspect(normType, kind);
     return reportOfRows(
       normType,
       total,
-      rows.map((row, i) => ({ ...nameOf(i), ...row })),
+      rows.map((row, i) => ({ name: nameOf(i), dtype: DTYPE_NAMES[this.#tensors[i].dtype], ...row })),
     );
   }
 
@@ -383,16 +381,5 @@ export class GpuPlan {
     } finally {
       copy.destroy();
     }
-  }
-
-  /** @param {number} normType */
-  #inspectOnCpu(normType) {
-    return onCpu(this.#context, this.#ledger, this.#tensors, (tensors) => {
-      const { total, rows } = inspect(tensors, normType);
-      const healths = tensors.map((_, i) => readRow(rows, i));
-      const valueOf = (/** @type {number} */ i, at = healths[i].firstNonfinite) =>
-        at < 0 ? 0 : valueAt(tensors[i], at);
-      return { total, rows: healths.map((health, i) => ({ health, value: valueOf(i) })) };
-    });
   }
 }
