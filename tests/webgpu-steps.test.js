@@ -34,6 +34,9 @@ const tensorOf = (/** @type {Float32Array} */ array, on = device) => ({
   length: array.length,
 });
 
+/** @param {{ buffer: GPUBuffer }} tensor */
+const floatsOf = async ({ buffer }) => new Float32Array(await bytesOf(device, buffer));
+
 /** @param {GPUBuffer} buffer */
 const wordsOf = async (buffer, on = device) => new Uint32Array(await bytesOf(on, buffer));
 
@@ -353,8 +356,6 @@ describe('what is rare, in whole jobs', () => {
   /** Of which none is rare. */
   const ordinary = makeArray(Float32Array, 2 * JOB, (i) => ELEMENTS[i % 2]);
   const signsOf = (/** @type {Float32Array} */ of) => of.map((x) => (x < 0 || Object.is(x, -0) ? -0 : 0));
-  const floatsOf = async (/** @type {{ buffer: GPUBuffer }} */ { buffer }) =>
-    new Float32Array(await bytesOf(device, buffer));
 
   for (const [kind, of] of /** @type {const} */ ([
     ['rare and ordinary elements', array],
@@ -765,7 +766,7 @@ describe('lossScale', () => {
               nonfinite === 'zero' ? 0 : Number.isNaN(x) ? x : x / lossScale;
             const expected = isKept ? elements : elements.map(written);
             const where = `${bad}, ${nonfinite}, ${length}, ${lossScale}`;
-            assert.deepEqual(new Float32Array(await bytesOf(device, tensor.buffer)), expected, where);
+            assert.deepEqual(await floatsOf(tensor), expected, where);
           }
         }
       }
@@ -778,7 +779,7 @@ describe('lossScale', () => {
       const tensor = tensorOf(elements);
       gpu.plan([tensor]).clipGradValue(2, { lossScale: 1024 });
       const expected = elements.map((x) => (Number.isNaN(x) ? x : Math.max(-2, Math.min(2, x / 1024))));
-      assert.deepEqual(new Float32Array(await bytesOf(device, tensor.buffer)), expected);
+      assert.deepEqual(await floatsOf(tensor), expected);
     }
   });
 

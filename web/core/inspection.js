@@ -31,15 +31,13 @@ export class Inspection {
    */
   addWords(words) {
     const { core } = this;
-    const { elements: before } = this.row();
+    const [index, value] = new Float64Array(words.buffer, words.byteOffset, PIECE_WORDS).subarray(-2);
+    if (index >= 0) this.first ??= { index: this.row().elements + index, value };
     // The second group is free.
     core.partials.set(words.subarray(0, PARTIAL_WORDS), PARTIAL_WORDS);
     core.healths.set(words.subarray(PARTIAL_WORDS, PARTIAL_WORDS + HEALTH_WORDS), HEALTH_WORDS);
     const [partial, health] = [core.partialsAt + 8 * PARTIAL_WORDS, core.healthsAt + 8 * HEALTH_WORDS];
-    const { firstNonfinite } = this.rowOf(partial, health);
     core.merge(partial, health, 1, core.partialsAt, core.healthsAt);
-    const [value] = new Float64Array(words.slice(PIECE_WORDS - 1).buffer);
-    if (firstNonfinite >= 0) this.first ??= { index: before + firstNonfinite, value };
   }
 
   /** Of the tensor so far. @returns {Health} */

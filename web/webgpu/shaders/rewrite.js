@@ -70,7 +70,7 @@ fn rewriteJob(job: Job, thread: u32) {
  */
 const scaleUsual = (slots) => `
   let at = first + thread;
-  var isUsual = result.mode != ${FILL}u;
+  var isUsual = (result.mode != ${FILL}u) & (result.factor != 0u);
   ${each((k) => `var x${k}: vec4<u32>;`)}
   ${switchOver(slots, (tensor) => each((k) => `x${k} = ${tensor}[at + ${k * THREADS}u];`))}
   ${each((k) => `x${k} = rewrittenFloats(x${k}, &isUsual);`)}
@@ -100,8 +100,8 @@ const REWRITE_HALVES = `
     `;
 
 /**
- * Any element, of its bits and of the same as a float32: multiplied in integers. By the codes of types: the bits of a mantissa, the implicit
- * one included; the smallest normal binades; Infinity; the NaN that is written.
+ * Any element, of its bits and of the same as a float32: multiplied in integers. By the codes of types: the bits of a mantissa, the
+ * implicit one included; the smallest normal binades; Infinity; the NaN that is written.
  */
 const SCALE_ELEMENT = `
 ${PRODUCT}
@@ -181,7 +181,7 @@ fn rewrittenFloats(x: vec4<u32>, isUsual: ptr<function, bool>) -> vec4<u32> {
   let isZero = magnitude == NONE;
   // The product with a factor in [1/2, 1) is normal, too.
   let isNormal = magnitude - vec4<u32>(2u << 23u) < vec4<u32>(INFINITY - (2u << 23u));
-  *isUsual = *isUsual & (result.factor != 0u) & all(isZero | (isNormal & (binade > vec4<i32>(0)) & (binade < vec4<i32>(255))));
+  *isUsual = *isUsual & all(isZero | (isNormal & (binade > vec4<i32>(0)) & (binade < vec4<i32>(255))));
   return select(nearest - vec4<u32>(bitcast<u32>(drop) << 23u), x, isZero);
 }
 `;
